@@ -1,0 +1,240 @@
+namespace Referrals.Contracts;
+
+/// <summary>
+/// An event of the referral service, published to the topic exchange <see cref="ReferralEvents.Exchange"/> with its
+/// <see cref="Type"/> as routing key. <see cref="Id"/> is the message id: the same on every repetition.
+/// </summary>
+public sealed record ReferralEvent(
+    string SpecVersion,
+    Guid Id,
+    string Source,
+    string Type,
+    string Subject,
+    DateTimeOffset Time,
+    string DataContentType,
+    string DataSchema,
+    string Sequence,
+    string SequenceType,
+    string? TraceParent,
+    ReferralFacts Data);
+
+/// <summary>
+/// The coded facts of a referral at one event. Ids, codes, states and times only: no name, number, address, phone,
+/// diagnosis or free text of a patient. Members an event type does not list are absent.
+/// </summary>
+public sealed record ReferralFacts
+{
+    public required Guid Id { get; init; }
+    /// <summary>Stable number of the referral, the same on every leg.</summary>
+    public required string ReferralNo { get; init; }
+    public required Guid EpisodeId { get; init; }
+    public required Direction Direction { get; init; }
+    public required ReferralKind Kind { get; init; }
+    public required Priority Priority { get; init; }
+    /// <summary>State after the event.</summary>
+    public required ReferralState State { get; init; }
+    /// <summary>1, 2, 3 … from submit on, without a gap.</summary>
+    public required long Sequence { get; init; }
+    /// <summary>1 for the first target institution, then one more per redirect.</summary>
+    public required int Leg { get; init; }
+    /// <summary>Institution that asks: unified social credit code (GB 32100).</summary>
+    public required string Sender { get; init; }
+    /// <summary>Institution of the live leg: unified social credit code.</summary>
+    public required string Receiver { get; init; }
+    /// <summary>True for a referral of a sandbox institution.</summary>
+    public bool Synthetic { get; init; }
+
+    /// <summary>Department at the receiver (诊疗科目 code).</summary>
+    public string? Department { get; init; }
+    /// <summary>Clinician at the receiver, an id and never a name.</summary>
+    public string? Clinician { get; init; }
+    public GreenChannel? GreenChannel { get; init; }
+    public PatientClass? PatientClass { get; init; }
+    public IReadOnlyList<string>? Purposes { get; init; }
+    public Guid? ParentId { get; init; }
+    public string? ParentNo { get; init; }
+    public Relation? Relation { get; init; }
+    /// <summary>The referral this event created or was caused by.</summary>
+    public Guid? LinkedId { get; init; }
+    public string? LinkedNo { get; init; }
+    /// <summary>Institution that acted; with <see cref="OnBehalfOf"/> the one it acted for.</summary>
+    public string? Institution { get; init; }
+    public string? OnBehalfOf { get; init; }
+    /// <summary>Code of the reason list that belongs to the move.</summary>
+    public string? Reason { get; init; }
+    public Outcome? Outcome { get; init; }
+    /// <summary>Target of the leg that a redirect ended.</summary>
+    public string? PreviousReceiver { get; init; }
+    /// <summary>State before the event, where it matters.</summary>
+    public ReferralState? PreviousState { get; init; }
+    /// <summary>Day and hour the patient is expected.</summary>
+    public DateTimeOffset? ExpectedArrival { get; init; }
+    /// <summary>Earliest and latest time a booking may start.</summary>
+    public BookingWindow? Window { get; init; }
+    /// <summary>What must be booked: Slot, Bed, Equipment, Reading, Session, Ward, Visit; absent when nothing is.</summary>
+    public string? Resource { get; init; }
+    /// <summary>Sets of special wards the patient may use, e.g. <c>RehabJointWard</c>.</summary>
+    public IReadOnlyList<string>? Eligibility { get; init; }
+    /// <summary>True when a family-doctor contract with the sender gives priority.</summary>
+    public bool? Contracted { get; init; }
+    /// <summary>True when a standing agreement accepted an emergency in advance.</summary>
+    public bool? StandingAgreement { get; init; }
+    public BookingFacts? Booking { get; init; }
+    public bool? AfterAcceptance { get; init; }
+    public bool? RehabEligible { get; init; }
+    public FollowUpFacts? FollowUp { get; init; }
+    public DeadlineFacts? Deadline { get; init; }
+    /// <summary>Coded warnings that were overridden, e.g. <c>NO_INDICATION</c>.</summary>
+    public IReadOnlyList<string>? Flags { get; init; }
+    /// <summary>Satisfaction, 1 (bad) to 5 (good).</summary>
+    public int? Rating { get; init; }
+}
+
+/// <summary>Earliest and latest start of a booking.</summary>
+public sealed record BookingWindow(DateTimeOffset From, DateTimeOffset Until);
+
+/// <summary>A held slot or bed.</summary>
+public sealed record BookingFacts(Guid Id, string Resource, DateTimeOffset StartsAt, DateTimeOffset EndsAt);
+
+/// <summary>Follow-up number <c>Number</c> of <c>Of</c>; <c>NextDueOn</c> is a calendar day.</summary>
+public sealed record FollowUpFacts(int Number, int Of, DateOnly? NextDueOn);
+
+/// <summary>A timer of a referral: its name, when it is due and how many levels have passed.</summary>
+public sealed record DeadlineFacts(string Timer, DateTimeOffset DueAt, int Level);
+
+/// <summary>The vocabulary of the referral service: every event, what it means and what it may say.</summary>
+public static class ReferralEvents
+{
+    /// <summary>Topic exchange of these events; the routing key is the event's type.</summary>
+    public const string Exchange = "referral-events";
+
+    public const string Submitted = "submitted";
+    public const string TriageStarted = "triage-started";
+    public const string Assigned = "assigned";
+    public const string Released = "released";
+    public const string InformationRequested = "information-requested";
+    public const string InformationSupplied = "information-supplied";
+    public const string QuestionWithdrawn = "question-withdrawn";
+    public const string Accepted = "accepted";
+    public const string Waitlisted = "waitlisted";
+    public const string Declined = "declined";
+    public const string Redirected = "redirected";
+    public const string Advised = "advised";
+    public const string Converted = "converted";
+    public const string Reported = "reported";
+    public const string Scheduled = "scheduled";
+    public const string Rescheduled = "rescheduled";
+    public const string BookingCancelled = "booking-cancelled";
+    public const string NoShow = "no-show";
+    public const string ArrivalChanged = "arrival-changed";
+    public const string InTransit = "in-transit";
+    public const string Acknowledged = "acknowledged";
+    public const string Arrived = "arrived";
+    public const string TreatmentStarted = "treatment-started";
+    public const string InterimNote = "interim-note";
+    public const string Treated = "treated";
+    public const string ReturnInitiated = "return-initiated";
+    public const string ReturnAccepted = "return-accepted";
+    public const string ReferredOnward = "referred-onward";
+    public const string FollowUpRecorded = "follow-up-recorded";
+    public const string FollowUpOverdue = "follow-up-overdue";
+    public const string PlanAdjusted = "plan-adjusted";
+    public const string Completed = "completed";
+    public const string ReReferred = "re-referred";
+    public const string CancellationRequested = "cancellation-requested";
+    public const string CancellationTakenBack = "cancellation-taken-back";
+    public const string CancellationRefused = "cancellation-refused";
+    public const string Cancelled = "cancelled";
+    public const string Expired = "expired";
+    public const string Closed = "closed";
+    public const string PriorityRaised = "priority-raised";
+    public const string PriorityLowered = "priority-lowered";
+    public const string MadeEmergency = "made-emergency";
+    public const string DeadlineWarning = "deadline-warning";
+    public const string DeadlineMissed = "deadline-missed";
+    public const string Escalated = "escalated";
+    public const string AttachmentAdded = "attachment-added";
+    public const string NoteAdded = "note-added";
+    public const string AddendumAdded = "addendum-added";
+    public const string ConsentFiled = "consent-filed";
+    public const string PatientIdentified = "patient-identified";
+    public const string MarkedInError = "marked-in-error";
+    public const string Rated = "rated";
+
+    /// <summary>The full type of an event, e.g. <c>referral.up.accepted</c>.</summary>
+    public static string TypeOf(Direction direction, string name) =>
+        direction == Direction.Up ? "referral.up." + name : "referral.down." + name;
+
+    /// <summary>The last part of a full type: <c>referral.up.accepted</c> → <c>accepted</c>.</summary>
+    public static string NameOf(string type) => type[(type.LastIndexOf('.') + 1)..];
+
+    /// <summary>Members every referral event carries.</summary>
+    public static readonly IReadOnlyList<string> Always =
+    [
+        "id", "referralNo", "episodeId", "direction", "kind", "priority", "state", "sequence", "leg", "sender",
+        "receiver", "synthetic", "department", "institution", "onBehalfOf",
+    ];
+
+    public static readonly IReadOnlyList<EventDefinition> All =
+    [
+        new(Submitted, "The sender asked; the receiver may now see it.", "greenChannel", "patientClass", "purposes",
+            "parentId", "parentNo", "relation", "expectedArrival", "contracted", "standingAgreement", "flags"),
+        new(TriageStarted, "A clinician of the receiver claimed it.", "clinician"),
+        new(Assigned, "A coordinator gave it to a clinician.", "clinician"),
+        new(Released, "The clinician gave it back, or the claim ran out.", "clinician", "reason"),
+        new(InformationRequested, "The receiver asked the sender for something missing.", "reason"),
+        new(InformationSupplied, "The sender answered the question."),
+        new(QuestionWithdrawn, "The receiver no longer needs the answer."),
+        new(Accepted, "The receiver took the patient over; a booking is asked for where the kind needs one.",
+            "clinician", "greenChannel", "patientClass", "expectedArrival", "window", "resource", "eligibility",
+            "contracted", "standingAgreement"),
+        new(Waitlisted, "Accepted, but nothing is free inside the window.", "clinician", "resource"),
+        new(Declined, "The receiver refused, with a coded reason.", "clinician", "reason", "afterAcceptance"),
+        new(Redirected, "The leg ended and the next one began at another institution.", "previousReceiver", "reason",
+            "greenChannel", "expectedArrival", "window", "resource", "eligibility", "contracted"),
+        new(Advised, "Advice was given instead of a transfer.", "clinician", "reason", "outcome", "linkedId", "linkedNo"),
+        new(Converted, "It became a transfer of its own.", "clinician", "linkedId", "linkedNo", "outcome"),
+        new(Reported, "The report of an examination, reading or consultation is there.", "clinician", "outcome", "flags"),
+        new(Scheduled, "A slot or bed is held.", "clinician", "booking"),
+        new(Rescheduled, "Another slot or bed is held instead.", "clinician", "booking"),
+        new(BookingCancelled, "The booking fell away; it is to be booked again.", "reason", "expectedArrival", "window",
+            "resource", "eligibility", "contracted"),
+        new(NoShow, "The patient did not come.", "reason", "booking", "expectedArrival"),
+        new(ArrivalChanged, "The expected arrival changed.", "expectedArrival"),
+        new(InTransit, "The patient is on the way.", "expectedArrival", "greenChannel", "resource", "window",
+            "eligibility", "standingAgreement"),
+        new(Acknowledged, "The receiver answered the emergency's alarm.", "greenChannel", "clinician"),
+        new(Arrived, "The patient is at the receiver.", "parentId", "parentNo", "booking", "greenChannel", "flags"),
+        new(TreatmentStarted, "The visit or admission is open.", "clinician"),
+        new(InterimNote, "The receiver recorded progress.", "clinician"),
+        new(Treated, "Treated; the loop is not closed yet.", "clinician", "rehabEligible"),
+        new(ReturnInitiated, "The downward referral was created.", "linkedId", "linkedNo", "patientClass"),
+        new(ReturnAccepted, "The downward referral was accepted.", "linkedId", "linkedNo"),
+        new(ReferredOnward, "A further upward referral of the same episode was created.", "linkedId", "linkedNo"),
+        new(FollowUpRecorded, "Follow-up n of m was recorded.", "clinician", "followUp"),
+        new(FollowUpOverdue, "A planned follow-up did not happen in time.", "followUp", "deadline"),
+        new(PlanAdjusted, "The hospital's specialist changed the plan.", "clinician", "followUp"),
+        new(Completed, "The good end; outcome says which.", "outcome", "reason", "linkedId", "linkedNo", "rehabEligible",
+            "followUp"),
+        new(ReReferred, "The receiver sends the patient up again.", "linkedId", "linkedNo"),
+        new(CancellationRequested, "The sender asked to cancel after acceptance.", "reason", "previousState"),
+        new(CancellationTakenBack, "The sender took the request back."),
+        new(CancellationRefused, "The receiver refused to cancel.", "reason"),
+        new(Cancelled, "Withdrawn by sender or patient.", "reason", "afterAcceptance"),
+        new(Expired, "Nobody acted until the last level of a timer passed.", "deadline", "previousState"),
+        new(Closed, "Ended otherwise, with a coded reason.", "reason", "previousState", "linkedId", "linkedNo"),
+        new(PriorityRaised, "Routine became Urgent.", "reason"),
+        new(PriorityLowered, "Urgent became Routine.", "reason"),
+        new(MadeEmergency, "It became an emergency.", "greenChannel", "previousState", "standingAgreement"),
+        new(DeadlineWarning, "A deadline comes close.", "deadline"),
+        new(DeadlineMissed, "A deadline passed.", "deadline"),
+        new(Escalated, "A missed deadline went one level up.", "deadline"),
+        new(AttachmentAdded, "An attachment was added.", "flags"),
+        new(NoteAdded, "A note was added."),
+        new(AddendumAdded, "Something was added after submit; the snapshot stays."),
+        new(ConsentFiled, "The consent is on file."),
+        new(PatientIdentified, "The patient of an emergency is known now."),
+        new(MarkedInError, "Entered in error: it leaves the indicators.", "reason"),
+        new(Rated, "The patient's satisfaction.", "rating"),
+    ];
+}

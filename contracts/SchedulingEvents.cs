@@ -1,0 +1,82 @@
+namespace Referrals.Contracts;
+
+/// <summary>
+/// An event of the scheduling service, published to <see cref="SchedulingEvents.Exchange"/> with its
+/// <see cref="Type"/> as routing key. <see cref="Id"/> is the message id: the same on every repetition.
+/// </summary>
+public sealed record SchedulingEvent(
+    string SpecVersion,
+    Guid Id,
+    string Source,
+    string Type,
+    string Subject,
+    DateTimeOffset Time,
+    string DataContentType,
+    string DataSchema,
+    string? TraceParent,
+    SchedulingFacts Data);
+
+/// <summary>The coded facts of a booking or a capacity; no patient data.</summary>
+public sealed record SchedulingFacts
+{
+    /// <summary>The referral a booking belongs to; absent for <c>capacity-changed</c>.</summary>
+    public Guid? ReferralId { get; init; }
+    public string? ReferralNo { get; init; }
+    /// <summary>The leg the booking was asked for: an answer to an earlier leg is late.</summary>
+    public int? Leg { get; init; }
+    /// <summary>Counts the bookings of one referral; a lower number is older news.</summary>
+    public long? Attempt { get; init; }
+    public Guid? BookingId { get; init; }
+    /// <summary>The booking that the new one replaces.</summary>
+    public Guid? ReplacedBookingId { get; init; }
+    public required string Institution { get; init; }
+    public string? Department { get; init; }
+    /// <summary>Slot, Bed, Equipment, Reading, Session, Ward or Visit.</summary>
+    public string? Resource { get; init; }
+    public DateTimeOffset? StartsAt { get; init; }
+    public DateTimeOffset? EndsAt { get; init; }
+    public string? Clinician { get; init; }
+    /// <summary>Keyed hash (HMAC-SHA-256, base64) of the appointment code: checks a code, reveals none.</summary>
+    public string? CodeHash { get; init; }
+    public string? Reason { get; init; }
+    /// <summary>Who cancelled: Sender, Receiver or System.</summary>
+    public string? By { get; init; }
+    /// <summary>Free places by day, for <c>capacity-changed</c>.</summary>
+    public IReadOnlyList<FreePlaces>? Free { get; init; }
+}
+
+/// <summary>Free places of one day.</summary>
+public sealed record FreePlaces(DateOnly On, int Count);
+
+/// <summary>The vocabulary of the scheduling service.</summary>
+public static class SchedulingEvents
+{
+    public const string Exchange = "scheduling-events";
+
+    public const string Booked = "scheduling.booked";
+    public const string Rescheduled = "scheduling.rescheduled";
+    public const string NoCapacity = "scheduling.no-capacity";
+    public const string BookingCancelled = "scheduling.booking-cancelled";
+    public const string NoShow = "scheduling.no-show";
+    public const string Released = "scheduling.released";
+    public const string CapacityChanged = "scheduling.capacity-changed";
+
+    /// <summary>Members every scheduling event carries.</summary>
+    public static readonly IReadOnlyList<string> Always = ["institution", "department", "resource"];
+
+    public static readonly IReadOnlyList<EventDefinition> All =
+    [
+        new(Booked, "A slot or bed is held for a referral.", "referralId", "referralNo", "leg", "attempt", "bookingId",
+            "startsAt", "endsAt", "clinician", "codeHash"),
+        new(Rescheduled, "Another slot or bed is held; the old one is free.", "referralId", "referralNo", "leg",
+            "attempt", "bookingId", "replacedBookingId", "startsAt", "endsAt", "clinician", "codeHash", "reason"),
+        new(NoCapacity, "Nothing is free inside the window; the referral waits.", "referralId", "referralNo", "leg",
+            "attempt"),
+        new(BookingCancelled, "The booking fell away.", "referralId", "referralNo", "leg", "attempt", "bookingId",
+            "reason", "by"),
+        new(NoShow, "The slot ended and nobody came.", "referralId", "referralNo", "leg", "attempt", "bookingId"),
+        new(Released, "What a finished referral held is free again.", "referralId", "referralNo", "leg", "attempt",
+            "bookingId"),
+        new(CapacityChanged, "The free places of a department changed.", "free"),
+    ];
+}

@@ -1,0 +1,66 @@
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.IdentityModel.Tokens;
+using ServiceDefaults.Http;
+
+namespace ServiceDefaults.Auth;
+
+/// <summary>Bearer tokens of an OIDC issuer, or of the local development issuer outside Production.</summary>
+public static class Tokens
+{
+    public static void AddTokens(this WebApplicationBuilder builder)
+    {
+        var settings = builder.Configuration.GetSection("Auth");
+        var developmentKey = settings["DevelopmentKeyFile"];
+        if (developmentKey is not null && builder.Environment.IsProduction())
+            throw new InvalidOperationException("Auth:DevelopmentKeyFile is set: Production takes tokens of an OIDC issuer only (Auth:Authority).");
+        if (developmentKey is null && settings["Authority"] is null)
+            throw new InvalidOperationException("Set Auth:Authority to the OIDC issuer, or Auth:DevelopmentKeyFile in development.");
+
+        builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(jwt =>
+        {
+            jwt.MapInboundClaims = false;
+            jwt.IncludeErrorDetails = false;
+            jwt.TokenValidationParameters = new()
+            {
+                ValidIssuer = settings["Issuer"] ?? settings["Authority"],
+                ValidAudience = settings["Audience"] ?? "referral",
+                ValidAlgorithms = ["RS256", "PS256", "ES256", "ES384"],
+                ValidTypes = ["JWT", "at+jwt"],
+                ClockSkew = TimeSpan.FromSeconds(30),
+                RequireSignedTokens = true,
+                RequireExpirationTime = true,
+                NameClaimType = "sub",
+                RoleClaimType = "role",
+            };
+            if (developmentKey is null)
+            {
+                jwt.Authority = settings["Authority"];
+                jwt.AutomaticRefreshInterval = TimeSpan.FromHours(12);
+                jwt.RefreshInterval = TimeSpan.FromMinutes(5);
+            }
+            else
+            {
+                var rsa = RSA.Create();
+                rsa.ImportFromPem(File.ReadAllText(developmentKey));
+                jwt.TokenValidationParameters.IssuerSigningKey = new RsaSecurityKey(rsa);
+                jwt.TokenValidationParameters.TryAllIssuerSigningKeys = true;
+            }
+            jwt.Events = new()
+            {
+                OnChallenge = challenge =>
+                {
+                    challenge.HandleResponse();
+                    return Problems.Write(challenge.HttpContext, Problems.Unauthenticated);
+                },
+                OnForbidden = forbidden => Problems.Write(forbidden.HttpContext, Problems.Forbidden),
+            };
+        });
+        builder.Services.AddAuthorization();
+    }
+}
