@@ -1,0 +1,96 @@
+using MassTransit;
+using ReferralService.Referrals;
+using ServiceDefaults.Auth;
+using ServiceDefaults.Http;
+
+namespace ReferralService.Workflow;
+
+/// <summary>
+/// The page of the machine, read back: per state and verb the guards that stand before it. Available actions,
+/// permissions and the lifecycle diagram are made of this, so they cannot say anything the machine does not do.
+/// </summary>
+internal sealed class MoveIndex
+{
+    private readonly Dictionary<(string State, string Verb), List<IGuard>> _guards = [];
+    private readonly Dictionary<string, Side> _sides = [];
+
+    public MoveIndex(ReferralStateMachine machine)
+    {
+        var reader = new Reader(machine);
+        ((StateMachine)machine).Accept(reader);
+        Moves = reader.Moves;
+        foreach (var move in reader.Moves)
+        {
+            _guards[(move.From, move.Verb)] = move.Guards;
+            var sides = move.Guards.Aggregate(~Side.None, (all, guard) => all & guard.Sides);
+            _sides[move.Verb] = _sides.GetValueOrDefault(move.Verb) | sides;
+        }
+    }
+
+    /// <summary>Every line of the page.</summary>
+    public IReadOnlyList<MachineMove> Moves { get; }
+
+    /// <summary>Sides that may do this in at least one state: anybody else is refused with 403 whatever the state.</summary>
+    public Side SidesOf(string verb) => _sides.GetValueOrDefault(verb);
+
+    /// <summary>True when the guards of the machine let these sides do it to this row, now.</summary>
+    public bool Allows(Referral referral, string verb, Side sides) =>
+        _guards.TryGetValue((referral.State, verb), out var guards)
+        && guards.TrueForAll(guard => guard.Refuses(referral, sides) is null);
+
+    private sealed class Reader(ReferralStateMachine machine) : StateMachineVisitor
+    {
+        private string _state = "";
+        private MachineMove? _move;
+
+        public List<MachineMove> Moves { get; } = [];
+
+        public void Visit(State state, Action<State> next)
+        {
+            _state = state.Name;
+            next(state);
+        }
+
+        public void Visit(Event @event, Action<Event> next) => next(@event);
+
+        public void Visit<TMessage>(Event<TMessage> @event, Action<Event<TMessage>> next) where TMessage : class
+        {
+            _move = new(_state, machine.VerbOf(@event), [], []);
+            Moves.Add(_move);
+            next(@event);
+            if (_move.To.Count == 0)
+                _move.To.Add(_state);
+            _move = null;
+        }
+
+        public void Visit(IStateMachineActivity activity)
+        {
+            if (activity is IGuard guard)
+                _move?.Guards.Add(guard);
+        }
+
+        public void Visit(IStateMachineActivity activity, Action<IStateMachineActivity> next)
+        {
+            if (activity is MassTransit.SagaStateMachine.TransitionActivity<Referral> transition && _move is not null
+                && !_move.To.Contains(transition.ToState.Name))
+                _move.To.Add(transition.ToState.Name);
+            next(activity);
+        }
+
+        public void Visit<T>(IBehavior<T> behavior) where T : class, SagaStateMachineInstance
+        {
+        }
+
+        public void Visit<T>(IBehavior<T> behavior, Action<IBehavior<T>> next) where T : class, SagaStateMachineInstance => next(behavior);
+
+        public void Visit<T, TMessage>(IBehavior<T, TMessage> behavior) where T : class, SagaStateMachineInstance where TMessage : class
+        {
+        }
+
+        public void Visit<T, TMessage>(IBehavior<T, TMessage> behavior, Action<IBehavior<T, TMessage>> next)
+            where T : class, SagaStateMachineInstance where TMessage : class => next(behavior);
+    }
+}
+
+/// <summary>One line of the machine's page: from where, on which verb, under which guards, to where.</summary>
+internal sealed record MachineMove(string From, string Verb, List<IGuard> Guards, List<string> To);
