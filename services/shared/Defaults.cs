@@ -47,6 +47,8 @@ public static class Defaults
         });
         builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         builder.Logging.AddFilter("MassTransit", LogLevel.Warning);
+        // the answer of /health/ready says it; the log would say it again at every poll
+        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
     }
 
     /// <summary>Runs <c>migrate</c> when it is asked for, and returns true when the process is done with that.</summary>

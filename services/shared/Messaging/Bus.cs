@@ -2,6 +2,7 @@ using MassTransit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace ServiceDefaults.Messaging;
 
@@ -37,6 +38,12 @@ public static class Bus
         builder.Services.AddOptions<MassTransitHostOptions>().Configure(o => o.WaitUntilStarted = false);
         builder.Services.AddMassTransit(bus =>
         {
+            // a missing broker delays events and stops no request: ready, but degraded
+            bus.ConfigureHealthCheckOptions(health =>
+            {
+                health.Name = "broker";
+                health.MinimalFailureStatus = HealthStatus.Degraded;
+            });
             foreach (var subscription in subscriptions)
                 bus.AddConsumer(subscription.Consumer);
             bus.UsingRabbitMq((context, rabbit) =>
@@ -53,6 +60,8 @@ public static class Bus
     private static void Hear(IRabbitMqReceiveEndpointConfigurator endpoint, Subscription subscription, IBusRegistrationContext context)
     {
         endpoint.ConfigureConsumeTopology = false;
+        // the error queue keeps what failed and why; nobody listens for faults
+        endpoint.PublishFaults = false;
         endpoint.PrefetchCount = subscription.Prefetch;
         endpoint.SetQuorumQueue();
         endpoint.SetQueueArgument("x-delivery-limit", DeliveryLimit);

@@ -4,7 +4,8 @@ namespace ServiceDefaults.Messaging;
 
 /// <summary>
 /// A message as it waits in the <c>outbox</c> table: written in the transaction of the change it tells of, published
-/// by the <see cref="OutboxRelay"/> with these very bytes, removed after the broker's confirm.
+/// by the <see cref="OutboxRelay"/> with these very bytes, removed after the broker's confirm. The service's role needs
+/// select, insert, update and delete on the table: to PostgreSQL <c>for update</c> is an update.
 /// </summary>
 /// <param name="MessageId">The same on every repetition: consumers recognise it by this.</param>
 /// <param name="Exchange">Topic exchange it goes to.</param>

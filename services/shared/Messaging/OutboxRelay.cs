@@ -41,8 +41,10 @@ public sealed class OutboxRelay(
                 // the transaction rolled back: the rows stand as they were and are tried again
                 failures++;
                 if (failures is 1 or 10 || failures % 100 == 0)
-                    log.LogWarning("Outbox waits for broker or database ({Failures} tries): {Reason}", failures, e.GetType().Name);
-                await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(2000, 100 * failures)), stoppingToken);
+                    log.LogWarning("Outbox waits for broker or database ({Failures} tries): {Reason} {SqlState}",
+                        failures, e.GetType().Name, (e as PostgresException)?.SqlState);
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(2000, 100 * failures)), stoppingToken)
+                    .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

@@ -29,7 +29,9 @@ public static class Migrations
                     name       text not null,
                     checksum   text not null,
                     applied_at timestamptz not null default now()
-                )
+                );
+                -- the readiness check of the service's own role reads it
+                grant select on schema_version to public
                 """);
             var applied = (await connection.QueryAsync<(int Number, string Checksum)>(
                 "select number, checksum from schema_version")).ToDictionary(r => r.Number, r => r.Checksum);
