@@ -21,6 +21,8 @@ internal sealed class MoveIndex
         Moves = reader.Moves;
         foreach (var move in reader.Moves)
         {
+            if (move.To.Count == 0)
+                move.To.Add(move.From);
             _guards[(move.From, move.Verb)] = move.Guards;
             var sides = move.Guards.Aggregate(~Side.None, (all, guard) => all & guard.Sides);
             _sides[move.Verb] = _sides.GetValueOrDefault(move.Verb) | sides;
@@ -57,10 +59,8 @@ internal sealed class MoveIndex
         {
             _move = new(_state, machine.VerbOf(@event), [], []);
             Moves.Add(_move);
+            // the behaviour of this event is visited next, beside the event and not below it
             next(@event);
-            if (_move.To.Count == 0)
-                _move.To.Add(_state);
-            _move = null;
         }
 
         public void Visit(IStateMachineActivity activity)
