@@ -36,6 +36,11 @@ internal sealed class MoveIndex
     /// <summary>Sides that may do this in at least one state: anybody else is refused with 403 whatever the state.</summary>
     public Side SidesOf(string verb) => _sides.GetValueOrDefault(verb);
 
+    /// <summary>One sentence for people: whose move it is and where it may start.</summary>
+    public string Describe(string verb) =>
+        $"By {string.Join(" or ", Enum.GetValues<Side>().Where(s => s is not (Side.None or Side.System) && SidesOf(verb).HasFlag(s)).Select(s => s.ToString().ToLowerInvariant()))}; "
+        + $"from {string.Join(", ", Moves.Where(m => m.Verb == verb && m.From != "Initial").Select(m => m.From))}.";
+
     /// <summary>True when the guards of the machine let these sides do it to this row, now.</summary>
     public bool Allows(Referral referral, string verb, Side sides) =>
         _guards.TryGetValue((referral.State, verb), out var guards)

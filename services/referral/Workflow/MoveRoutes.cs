@@ -33,6 +33,7 @@ internal sealed class MoveRoutes(IEndpointRouteBuilder routes)
         bool needsIfMatch = true, Prepare<T>? prepare = null) where T : class, ICommand
     {
         var machine = routes.ServiceProvider.GetRequiredService<ReferralStateMachine>();
+        var index = routes.ServiceProvider.GetRequiredService<MoveIndex>();
         var @event = on(machine);
         var verb = new Verb(machine.VerbOf(@event), summary, roles, needsIfMatch, @event.Name);
         _verbs.Add(verb.Name, verb);
@@ -41,7 +42,7 @@ internal sealed class MoveRoutes(IEndpointRouteBuilder routes)
         // a verb that says everything needs no body
         if (JsonSerializer.SerializeToElement(example, ServiceDefaults.Json.Lenient).EnumerateObject().Any())
             route.Accepts<T>("application/json");
-        route.Describe(Camel(verb.Name), "Moves", summary)
+        route.Describe(Camel(verb.Name), "Moves", summary, $"{summary} {index.Describe(verb.Name)} Roles: {string.Join(", ", roles)}.")
             .Produces<CommandAnswer>()
             .RefusesLikeACommand(needsIfMatch)
             .Example(example, CommandAnswer.Example);

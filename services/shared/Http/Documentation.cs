@@ -12,9 +12,9 @@ public static class Documentation
     // no route can help these: the token, the load, our own faults
     private static readonly int[] Everywhere = [401, 429, 500, 503];
 
-    /// <summary>Id, tag and the one sentence an integrator reads first.</summary>
-    public static RouteHandlerBuilder Describe(this RouteHandlerBuilder route, string id, string tag, string summary) =>
-        route.WithName(id).WithTags(tag).WithSummary(summary);
+    /// <summary>Id, tag, the one sentence an integrator reads first, and what else there is to know.</summary>
+    public static RouteHandlerBuilder Describe(this RouteHandlerBuilder route, string id, string tag, string summary, string? more = null) =>
+        route.WithName(id).WithTags(tag).WithSummary(summary).WithDescription(more ?? summary);
 
     /// <summary>The refusals an operation can answer with, beside those every operation can.</summary>
     public static RouteHandlerBuilder Refuses(this RouteHandlerBuilder route, params int[] statuses)
