@@ -32,7 +32,7 @@ internal sealed record BookingDetail
     public string? EndedBy { get; init; }
     public DateTimeOffset? EndedAt { get; init; }
     public required int Version { get; init; }
-    public IReadOnlyList<string> Actions => State == BookingState.Booked ? ["cancel", "reschedule"] : [];
+    public required IReadOnlyList<string> Actions { get; init; }
 }
 
 /// <summary>One booking, for its parties.</summary>
@@ -83,6 +83,8 @@ internal static class GetBooking
 
     public static async Task<IReadOnlyList<BookingDetail>> Details(NpgsqlConnection connection, AppointmentCodes codes, string sql, object parameters) =>
         (await connection.QueryAsync<BookingDetail, byte[], BookingDetail>(sql,
-            (booking, code) => booking.State == BookingState.Booked ? booking with { AppointmentCode = codes.Open(booking.Id, code) } : booking,
+            (booking, code) => booking.State == BookingState.Booked
+                ? booking with { AppointmentCode = codes.Open(booking.Id, code), Actions = ["cancel", "reschedule"] }
+                : booking with { Actions = [] },
             parameters, splitOn: "code")).AsList();
 }

@@ -38,6 +38,6 @@ internal static class ListBookings
         if (!Roles.Staff.Contains(caller.Role))
             return new ProblemResult(Problems.Forbidden);
         await Auditing.Write(connection, clock.GetUtcNow(), caller, "booking.list", denied: false, [bookings[0].ReferralId.ToString()]);
-        return Reading.Send(http, new Page<BookingDetail>(bookings, null));
+        return Reading.Send(http, new Page<BookingDetail>(bookings));
     }
 }

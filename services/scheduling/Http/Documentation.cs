@@ -11,6 +11,22 @@ internal static class Documentation
     private static readonly int[] Always = [401, 403, 408, 429, 500, 503];
     private static readonly int[] OfCommands = [400, 413, 415, 422, 507];
 
+    /// <summary>Query parameters mean the same wherever they stand.</summary>
+    private static readonly Dictionary<string, string> Parameters = new()
+    {
+        ["id"] = "Id of the booking.",
+        ["institution"] = "Unified social credit code; your own institution when absent.",
+        ["department"] = "Department code (诊疗科目), e.g. 03.03; all when absent.",
+        ["resource"] = "Slot, Equipment, Reading, Session or Visit; all when absent.",
+        ["referral"] = "Id or number of the referral.",
+        ["as"] = "receiver (the default) or sender.",
+        ["from"] = "Earliest start, a time with an offset (a day for capacity); now when absent.",
+        ["to"] = "End, exclusive (for capacity the last day); when absent 92 days, for capacity 14 days, after from.",
+        ["free"] = "true: only those that take another patient.",
+        ["limit"] = "Rows on a page, 1 to 200; 50 when absent.",
+        ["cursor"] = "nextCursor of the page before.",
+    };
+
     public static RouteHandlerBuilder Read<TAnswer>(this RouteHandlerBuilder route, string id, string tag, string summary, string example, params int[] problems) =>
         route.WithName(id).WithTags(tag).WithSummary(summary)
             .Produces<TAnswer>().Produces(StatusCodes.Status304NotModified)
@@ -56,6 +72,8 @@ internal static class Documentation
                 body.Required = true;
                 ((OpenApiMediaType)body.Content!["application/json"]).Example = JsonNode.Parse(request);
             }
+            foreach (var parameter in operation.Parameters?.OfType<OpenApiParameter>() ?? [])
+                parameter.Description ??= Parameters[parameter.Name!];
             ((OpenApiMediaType)operation.Responses![status].Content!["application/json"]).Example = JsonNode.Parse(answer);
             return Task.CompletedTask;
         });

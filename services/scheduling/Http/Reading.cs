@@ -7,7 +7,7 @@ using ServiceDefaults.Http;
 namespace SchedulingService.Http;
 
 /// <summary>One page of a list; <paramref name="NextCursor"/> is absent on the last one.</summary>
-internal sealed record Page<T>(IReadOnlyList<T> Items, string? NextCursor);
+internal sealed record Page<T>(IReadOnlyList<T> Items, string? NextCursor = null);
 
 /// <summary>Query parameters and answers of reads.</summary>
 internal static class Reading
@@ -70,7 +70,7 @@ internal static class Reading
     public static IResult SendPage<T>(HttpContext http, IReadOnlyList<T> rows, int limit, Func<T, string> cursorOf)
     {
         if (rows.Count <= limit)
-            return Send(http, new Page<T>(rows, null));
+            return Send(http, new Page<T>(rows));
         var items = rows.Take(limit).ToList();
         var cursor = cursorOf(items[^1]);
         var query = http.Request.Query.Where(p => p.Key != "cursor")

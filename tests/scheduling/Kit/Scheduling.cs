@@ -86,6 +86,20 @@ public sealed class Scheduling : IAsyncLifetime
         await Task.WhenAll(done).WaitAsync(TimeSpan.FromSeconds(60));
     }
 
+    /// <summary>Messages that could not be handled.</summary>
+    internal async Task<uint> InErrorQueue()
+    {
+        await using var channel = await _connection.CreateChannelAsync();
+        try
+        {
+            return (await channel.QueueDeclarePassiveAsync("scheduling-referral-events_error")).MessageCount;
+        }
+        catch (RabbitMQ.Client.Exceptions.OperationInterruptedException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>What the outside has heard about a referral, once nothing is left in the outbox.</summary>
     internal async Task<IReadOnlyList<JsonElement>> Said(AReferral referral)
     {
