@@ -17,6 +17,12 @@ namespace ReferralService.Referrals;
 /// <summary>What the referral service offers over HTTP, in the order of a referral's life.</summary>
 internal static class ReferralRoutes
 {
+    public static readonly Dictionary<string, string> Sections = new()
+    {
+        ["Referrals"] = "Writing, finding and reading referrals.",
+        ["Moves"] = "What the parties do with a referral; the state machine decides.",
+    };
+
     public static void MapReferrals(this IEndpointRouteBuilder routes)
     {
         CreateReferral.Map(routes);

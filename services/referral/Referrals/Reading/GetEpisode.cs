@@ -12,9 +12,8 @@ internal sealed class GetEpisode(NpgsqlDataSource database, AllianceDirectory di
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/episodes/{id}", (Guid id, HttpContext http, GetEpisode get) => get.Handle(http, id))
-        .WithName("getEpisode").WithTags("Referrals")
-        .WithSummary("Every referral of one illness that the caller is a party of, in order.")
-        .Produces<Episode>().Refuses(400, 401, 403, 404, 429, 500, 503);
+        .Describe("getEpisode", "Referrals", "Every referral of one illness that the caller is a party of, in order.")
+        .Produces<Episode>().Refuses(400, 403, 404);
 
     private async Task<IResult> Handle(HttpContext http, Guid id)
     {
