@@ -24,6 +24,18 @@ public sealed class NpmTests(NpmTests.Libraries libraries) : IClassFixture<NpmTe
     [Fact]
     public async Task The_asyncapi_parser_finds_no_error_and_no_warning() => (await libraries.CheckedIn).AsyncApi.Should().BeEmpty();
 
+    [Theory]
+    [InlineData("referral")]
+    [InlineData("scheduling")]
+    [InlineData("notification")]
+    public async Task Spectral_and_Redocly_report_nothing_on_the_OpenAPI_document_of(string service)
+    {
+        var document = Path.Combine(SourceTree.Root, "services", service, "openapi.json");
+
+        (await libraries.Lint("spectral", "lint", "--ruleset", "spectral.json", "--fail-severity", "hint", "--quiet", document)).Should().BeEmpty();
+        (await libraries.Lint("redocly", "lint", "--format", "github-actions", document)).Should().BeEmpty();
+    }
+
     [Fact]
     public async Task Broken_events_and_a_broken_document_are_noticed()
     {
@@ -95,6 +107,16 @@ public sealed class NpmTests(NpmTests.Libraries libraries) : IClassFixture<NpmTe
             return JsonSerializer.Deserialize<Findings>(output, JsonSerializerOptions.Web)!;
         }
 
+        /// <summary>What a linter complains about; nothing when it is content.</summary>
+        public async Task<IReadOnlyList<string>> Lint(string program, params string[] arguments)
+        {
+            await _installed.Value;
+            var (code, output, errors) = await Run(Path.Combine(SourceTree.Npm, "node_modules/.bin", program), arguments);
+            var complaints = output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Where(line => !line.StartsWith("No results", StringComparison.Ordinal)).ToArray();
+            return code == 0 || complaints.Length > 0 ? complaints : [errors];
+        }
+
         private static async Task Install()
         {
             // npm writes this list when everything is in place
@@ -110,6 +132,7 @@ public sealed class NpmTests(NpmTests.Libraries libraries) : IClassFixture<NpmTe
             var start = new ProcessStartInfo(program, arguments)
             {
                 WorkingDirectory = SourceTree.Npm, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
+                Environment = { ["REDOCLY_TELEMETRY"] = "off", ["REDOCLY_SUPPRESS_UPDATE_NOTICE"] = "true" },
             };
             Process process;
             try
