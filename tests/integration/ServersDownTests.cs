@@ -10,6 +10,7 @@ namespace Integration.Tests;
 /// <summary>What the services need goes away under load and comes back.</summary>
 public sealed class ServersDownTests(Alliance alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
+    private readonly ITestOutputHelper _output = output;
     private const int PerSecond = 20;
     // below this, times on a busy machine say nothing about the service
     private const double Noise = 0.1;
@@ -40,6 +41,7 @@ public sealed class ServersDownTests(Alliance alliance, ITestOutputHelper output
         answers.Should().OnlyContain(a => a.Status == 201);
         var during = answers.Where(a => a.At > down).ToList();
         during.Should().HaveCountGreaterThan(DownFor * PerSecond / 2);
+        _output.WriteLine($"p95 with the broker {Load.P95(before) * 1000:0} ms, without it {Load.P95(during) * 1000:0} ms");
         Load.P95(during).Should().BeLessThanOrEqualTo(Math.Max(2 * Load.P95(before), Noise), "without the broker a submission takes no longer");
         (await Count(Referral, "select count(*) from outbox")).Should().BeGreaterThanOrEqualTo(during.Count + 30);
 
@@ -70,6 +72,7 @@ public sealed class ServersDownTests(Alliance alliance, ITestOutputHelper output
 
         answers.Should().OnlyContain(a => a.Status == 201 || a.Status == 503);
         var refused = answers.Where(a => a.Status == 503).ToList();
+        _output.WriteLine($"{refused.Count} of {answers.Count} refused; back {answers.Where(a => a.Succeeded && a.Ended > back).Min(a => a.Ended) - back:0.00} s after PostgreSQL");
         refused.Should().NotBeEmpty();
         refused.Should().OnlyContain(a => a.MediaType == "application/problem+json" && a.RetryAfter > 0 && !a.Body.Contains("   at "));
         answers.Where(a => a.Succeeded && a.Ended > back).Min(a => a.Ended).Should().BeLessThan(back + 5, "the pool finds the database by itself");

@@ -27,6 +27,9 @@ public sealed class Alliance : IAsyncLifetime
     public Service Notification { get; private set; } = null!;
     public IReadOnlyList<Service> Services => [Referral, Scheduling, Notification];
 
+    /// <summary>When it was healed last: what happened before is an earlier test's.</summary>
+    public DateTimeOffset Began { get; private set; }
+
     public static string Demo => Path.Combine(AppContext.BaseDirectory, "demo");
 
     public async Task InitializeAsync()
@@ -64,6 +67,7 @@ public sealed class Alliance : IAsyncLifetime
         foreach (var database in _databases.Values)
             await Hold.RemoveAll(database);
         await Task.WhenAll(Services.Select(service => service.Start()));
+        Began = DateTimeOffset.UtcNow;
     }
 
     public async Task StopBroker()

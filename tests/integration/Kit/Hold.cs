@@ -40,7 +40,7 @@ public sealed class Hold : IAsyncDisposable
     }
 
     /// <summary>Returns when a transaction is held.</summary>
-    public Task Caught() => Eventually.Is(async () => (await Held()).Count > 0, "a transaction reaches its commit and is held");
+    public Task Caught() => Eventually.Is(async () => (await Held()).Count > 0, "a transaction reaches its commit and is held", seconds: 20);
 
     private Task<IReadOnlyList<int>> Held() => _database.Query<int>($"""
         select l.pid
@@ -65,7 +65,7 @@ public sealed class Hold : IAsyncDisposable
         var held = await Held();
         await DisposeAsync();
         await Eventually.Is(async () => (await _database.Query<int>(
-            "select pid from pg_stat_activity where pid = any(@held) and state = 'active'", new { held })).Count == 0, "what was held has committed");
+            "select pid from pg_stat_activity where pid = any(@held) and state = 'active'", new { held })).Count == 0, "what was held has committed", seconds: 20);
     }
 
     public async ValueTask DisposeAsync()

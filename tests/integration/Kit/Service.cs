@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net.Http.Headers;
 using System.Text.RegularExpressions;
@@ -13,6 +14,9 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
 {
     // the callers of all instances share their connections, as behind one proxy
     private static readonly SocketsHttpHandler Connections = new() { MaxConnectionsPerServer = 500, UseProxy = false };
+
+    // a signature costs as much as a request
+    private static readonly ConcurrentDictionary<(string Institution, string Role, string Subject), string> Tokens = new();
 
     private readonly List<string> _log = [];
     private Process? _process;
@@ -104,7 +108,8 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
         new(Connections, disposeHandler: false)
         {
             BaseAddress = Address, Timeout = TimeSpan.FromSeconds(30),
-            DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Issuer.Shared.Token(institution, role, subject)) },
+            DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Tokens.GetOrAdd((institution, role, subject),
+                who => Issuer.Shared.Token(who.Institution, who.Role, who.Subject))) },
         };
 
     /// <summary>What <c>/health/ready</c> answers: status code and the word in its body.</summary>
