@@ -57,7 +57,7 @@ internal static class WaitingFor
     {
         "Draft" or "InformationRequested" => "sender",
         "InternalReview" => "approver",
-        "Accepted" or "Waitlisted" => "scheduling",
+        "Accepted" or "Waitlisted" => r.Kind == ReferralKind.DiagnosticReading ? "receiver" : "scheduling",
         "Scheduled" or "NoShow" => r.IsUp ? "patient" : "sender",
         "Completed" or "Advised" or "Declined" or "Cancelled" or "Expired" or "Closed" => "nobody",
         _ => "receiver",
