@@ -254,20 +254,22 @@ public sealed class FeedTests(Service service)
         (await Read(service.As(referral.Sender))).Events.Should().ContainSingle().Which.GetRawText().Should().Be(body);
     }
 
-    [Theory]
-    [InlineData("not json")]
-    [InlineData("{}")]
-    [InlineData("[]")]
-    [InlineData("""{"id":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10","type":"referral.up.accepted","time":"2026-03-01T00:00:00Z","data":{}}""")]
-    [InlineData("""{"id":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a11","type":"referral.up.\u0000","time":"2026-03-01T00:00:00Z","data":{"id":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a12","sequence":1,"sender":"a","receiver":"b"}}""")]
-    public async Task A_poisoned_message_ends_in_the_error_queue_and_the_next_one_flows(string poison)
+    [Fact]
+    public async Task Poisoned_messages_end_in_the_error_queue_and_the_next_one_flows()
     {
-        var before = await Errors();
-        await service.Publish(poison, "referral.up.accepted");
+        string[] poison =
+        [
+            "not json", "{}", "[]",
+            """{"id":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10","type":"referral.up.accepted","time":"2026-03-01T00:00:00Z","data":{}}""",
+            // passes every check of ours; PostgreSQL stores no NUL
+            """{"id":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a11","type":"referral.up.\u0000","time":"2026-03-01T00:00:00Z","data":{"id":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a12","sequence":1,"sender":"a","receiver":"b"}}""",
+        ];
+        foreach (var body in poison)
+            await service.Publish(body, "referral.up.accepted");
         var submitted = A.Referral().Next("submitted");
         await service.Publish(submitted);
         await service.Logged(submitted);
-        await Eventually.Is(async () => await Errors() > before, "it lies in the error queue", 60);
+        await Eventually.Is(async () => await Errors() == poison.Length, "they lie in the error queue", 60);
     }
 
     private async Task<long> Errors()

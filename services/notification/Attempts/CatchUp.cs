@@ -50,7 +50,7 @@ internal sealed class CatchUp(NpgsqlDataSource database, Signals signals, TimePr
         {
             var now = clock.GetUtcNow();
             hurried = await connection.ExecuteAsync("""
-                with some as (
+                with waiting as (
                     select id from message
                     where endpoint_id = @endpoint and state = 'Waiting' and due_at > @now
                         and (leased_until is null or leased_until <= @now)
@@ -59,7 +59,7 @@ internal sealed class CatchUp(NpgsqlDataSource database, Signals signals, TimePr
                     limit @BatchSize
                     for update skip locked)
                 update message m set due_at = @now, hurried_at = @now, step = greatest(m.step - 1, 0)
-                from some where m.id = some.id
+                from waiting where m.id = waiting.id
                 """, new { endpoint, now, hurriedBefore = now - NotAgainWithin, BatchSize });
             signals.Due(endpoint);
         } while (hurried == BatchSize && !ct.IsCancellationRequested);

@@ -6,9 +6,9 @@ using Npgsql;
 namespace NotificationService;
 
 /// <summary>
-/// Sends what is due: bounded in all and per endpoint, so that no endpoint waits for another. A message is leased
-/// while an attempt is under way; a lease that its worker did not outlive runs out by itself. Any number of
-/// instances may run.
+/// Sends what is due, so that no endpoint waits for another: each has a place of its own, further ones come out of a
+/// bounded number, and those that fail share a quarter of it. A message is leased while an attempt is under way; a
+/// lease that its worker did not outlive runs out by itself. Any number of instances may run.
 /// </summary>
 internal sealed class Dispatcher(
     NpgsqlDataSource database, Delivery delivery, Recorder recorder, Signals signals, WebhookSettings settings,
@@ -105,7 +105,9 @@ internal sealed class Dispatcher(
         foreach (var id in wanted.ToArray())
         {
             var lane = LaneOf(id);
-            var free = Math.Min(lane.Free, lane.Failing ? Math.Min(left, leftForFailing) : left);
+            var free = lane.Failing ? Math.Min(lane.Free, leftForFailing)
+                // the first place of a lane is always there: endpoints that hang can take all others, but not that one
+                : Math.Min(lane.Free, Math.Max(left, lane.UnderWay == 0 ? 1 : 0));
             if (free > 0)
             {
                 left -= free;

@@ -69,15 +69,9 @@ internal sealed class Receiver : IAsyncDisposable
         var received = new Received(headers["webhook-id"].ToString(), long.Parse(headers["webhook-timestamp"].ToString()),
             headers["webhook-signature"].ToString(), http.Request.ContentType ?? "", body, DateTimeOffset.UtcNow);
         Requests.Enqueue(received);
-        try
-        {
-            await Behaviour(http, received);
-        }
-        finally
-        {
-            if (http.Response.StatusCode is >= 200 and < 300)
-                Taken.Enqueue(received);
-        }
+        await Behaviour(http, received);
+        if (http.Response.StatusCode is >= 200 and < 300 && !http.RequestAborted.IsCancellationRequested)
+            Taken.Enqueue(received);
     }
 
     public async ValueTask DisposeAsync()

@@ -4,8 +4,8 @@ using Referrals.Contracts;
 
 namespace NotificationService.Tests;
 
-/// <summary>The service in this process, on a database and a virtual host of its own, and a publisher that plays the others.</summary>
-public sealed class Service : IAsyncLifetime
+/// <summary>The service in this process (not sealed: a test class with other settings names them in a class of its own), on a database and a virtual host of its own, and a publisher that plays the others.</summary>
+public class Service : IAsyncLifetime
 {
     private readonly TestClock? _clock;
     private readonly Dictionary<string, string> _settings;
@@ -17,19 +17,12 @@ public sealed class Service : IAsyncLifetime
     {
     }
 
-    internal Service(TestClock? clock, params (string Name, string Value)[] settings)
+    protected Service(TestClock? clock, params (string Name, string Value)[] settings)
     {
         _clock = clock;
         _settings = new() { ["Webhooks:AllowedAddresses:0"] = "127.0.0.1/32", ["Webhooks:Rest"] = "00:00:00.6" };
         foreach (var (name, value) in settings)
             _settings[name] = value;
-    }
-
-    internal static async Task<Service> Start(TestClock? clock = null, params (string Name, string Value)[] settings)
-    {
-        var service = new Service(clock, settings);
-        await service.InitializeAsync();
-        return service;
     }
 
     public TestDatabase Database { get; private set; } = null!;
