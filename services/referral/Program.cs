@@ -1,12 +1,24 @@
+using ReferralService;
+using ReferralService.Alliances;
+using ReferralService.Deadlines;
+using ReferralService.Referrals;
+using ReferralService.Referrals.Booking;
+using ReferralService.Workflow;
+using Referrals.Contracts;
 using ServiceDefaults;
 using ServiceDefaults.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults(new("referral", "Referral", "…", []));
-builder.AddBus();
+builder.AddServiceDefaults(new("referral", "Referral", "Two-way referrals of a medical alliance: up to the hospital, and back.", Refusals.All)
+{
+    Sections = ReferralRoutes.Sections,
+});
+builder.AddBus(new Subscription(WhenSchedulingAnswers.Queue, SchedulingEvents.Exchange, WhenSchedulingAnswers.Hears, typeof(WhenSchedulingAnswers)));
+builder.AddReferrals();
 
 var app = builder.Build();
-if (await app.RunMigrations(args))
+if (await app.RunMigrations(args) || await app.RunImport(args))
     return;
 app.UseServiceDefaults();
+app.MapReferrals();
 app.Run();

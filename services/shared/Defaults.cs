@@ -164,8 +164,11 @@ public static class Defaults
     }
 }
 
-/// <summary>What a service is called in its OpenAPI document and which problems it may answer with.</summary>
+/// <summary>What a service is called in its OpenAPI document, its sections there, and which problems it may answer with.</summary>
 public sealed record ServiceDescription(string Name, string Title, string Summary, IReadOnlyList<ProblemType> OwnProblems)
 {
+    /// <summary>One sentence for each tag of its operations.</summary>
+    public IReadOnlyDictionary<string, string> Sections { get; init; } = new Dictionary<string, string>();
+
     public IEnumerable<ProblemType> AllProblems => Problems.Shared.Concat(OwnProblems);
 }

@@ -1,0 +1,11 @@
+namespace ReferralService;
+
+/// <summary>Calendar days as the clinics count them: Asia/Shanghai, which knows no summer time.</summary>
+internal static class ChinaTime
+{
+    private static readonly TimeSpan Offset = TimeSpan.FromHours(8);
+
+    public static DateOnly DayOf(DateTimeOffset time) => DateOnly.FromDateTime(time.ToOffset(Offset).DateTime);
+
+    public static DateTimeOffset EndOf(DateOnly day) => new DateTimeOffset(day.AddDays(1).ToDateTime(TimeOnly.MinValue), Offset).ToUniversalTime();
+}

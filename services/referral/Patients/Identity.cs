@@ -1,0 +1,41 @@
+using Referrals.Contracts;
+using ReferralService.Referrals.Intake;
+
+namespace ReferralService.Patients;
+
+/// <summary>Who a patient is. Kept apart from the workflow, under a key of the person's own.</summary>
+internal sealed record Identity(
+    string? Name, string Sex, DateOnly? BirthDate, int? Age, string? ArchiveNo, string? MedicalRecordNo,
+    string? Address, string? Phone, IdType? IdType, string? IdNo)
+{
+    public static Identity Of(PatientForm form) => new(
+        form.Name?.Trim(), form.Sex ?? "0", form.BirthDate, form.Age, form.ArchiveNo, form.MedicalRecordNo,
+        form.Address, form.Phone, form.IdType ?? (form.IdNo is null ? null : Patients.IdType.ResidentId),
+        form.IdNo?.Trim().ToUpperInvariant());
+
+    public int? BirthYear(DateTimeOffset now) => BirthDate?.Year ?? (Age is { } age ? now.Year - age : null);
+
+    /// <summary>What the blind index is made of; null without a number.</summary>
+    public string? IndexText => IdNo is null ? null : $"{IdType}:{IdNo}";
+}
+
+/// <summary>Kinds of identity document.</summary>
+internal enum IdType { ResidentId, Passport, HongKongMacaoPermit, TaiwanPermit, ForeignPermanentResident, Other, None }
+
+/// <summary>How patient data is shown to those who need not see all of it.</summary>
+internal static class Masking
+{
+    /// <summary>张三丰 → 张**.</summary>
+    public static string Name(string? name) =>
+        string.IsNullOrWhiteSpace(name) ? "未知" : name[..FirstLetter(name)] + new string('*', Math.Clamp(name.Length - FirstLetter(name), 1, 3));
+
+    /// <summary>110105194912310021 → 110105********0021.</summary>
+    public static string? IdNo(string? number) =>
+        number is null ? null : number.Length < 11 ? new string('*', number.Length) : $"{number[..6]}********{number[^4..]}";
+
+    /// <summary>13800001234 → 138****1234.</summary>
+    public static string? Phone(string? phone) =>
+        phone is null ? null : phone.Length < 8 ? new string('*', phone.Length) : $"{phone[..3]}****{phone[^4..]}";
+
+    private static int FirstLetter(string name) => char.IsHighSurrogate(name[0]) && name.Length > 1 ? 2 : 1;
+}

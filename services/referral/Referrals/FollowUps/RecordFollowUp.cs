@@ -1,0 +1,76 @@
+using System.Text.Json.Nodes;
+using Referrals.Contracts;
+using ReferralService.Referrals.Ending;
+using ReferralService.Workflow;
+using ServiceDefaults.Http;
+
+namespace ReferralService.Referrals.FollowUps;
+
+/// <summary>Follow-up n of m at the primary level.</summary>
+/// <param name="Way">Clinic, Home, Phone or Ward.</param>
+/// <param name="NextDueOn">Day of the next one; by the plan when absent.</param>
+internal sealed record RecordFollowUp(FollowUpWay? Way, string? Text, DateOnly? NextDueOn, DateTimeOffset? At) : ICommand
+{
+    public void Check(Checks checks)
+    {
+        checks.Required(Way, "/way");
+        checks.Text(Text, "/text", 20_000);
+    }
+
+    public static Problem? Visit(Referral r, Move<RecordFollowUp> move)
+    {
+        var at = move.Command.At ?? move.Now;
+        if (at > move.Now.AddMinutes(5) || at < r.ArrivedAt)
+            return Refusals.Rule("/at", "Between the arrival and now.", "须在到达之后、当前时间之前。");
+        r.FollowUpsDone++;
+        r.FollowUpsPlanned = Math.Max(r.FollowUpsPlanned, r.FollowUpsDone);
+        r.FollowUpSince = at;
+        var left = r.FollowUpsPlanned - r.FollowUpsDone;
+        r.NextFollowUpOn = move.Command.NextDueOn ?? (left > 0 ? ChinaTime.DayOf(at).AddDays(7) : null);
+        move.Words = move.Command.Text;
+        move.Detail = new JsonObject
+        {
+            ["way"] = move.Command.Way.ToString(), ["number"] = r.FollowUpsDone, ["of"] = r.FollowUpsPlanned,
+        };
+        return null;
+    }
+}
+
+internal enum FollowUpWay { Clinic, Home, Phone, Ward, UpperRound }
+
+/// <summary>The hospital's specialist changes the plan that the primary level carries out (上级制定方案、下级实施治疗).</summary>
+internal sealed record AdjustPlan(string? Text, int? FollowUps, DateOnly? NextDueOn) : ICommand
+{
+    public void Check(Checks checks)
+    {
+        checks.Text(Text, "/text", 20_000);
+        checks.That(FollowUps is null or (>= 1 and <= 100), "/followUps", "1 to 100.", "1 至 100。");
+    }
+
+    public static Problem? Change(Referral r, Move<AdjustPlan> move)
+    {
+        if (move.Command.FollowUps is { } planned)
+        {
+            if (planned < r.FollowUpsDone)
+                return Refusals.Rule("/followUps", "Fewer than were already done.", "不能少于已完成次数。");
+            r.FollowUpsPlanned = planned;
+        }
+        r.NextFollowUpOn = move.Command.NextDueOn ?? r.NextFollowUpOn;
+        move.Words = move.Command.Text;
+        return null;
+    }
+}
+
+/// <summary>The plan has run: the outcome goes to the hospital.</summary>
+internal sealed record FinishPlan(string? Text) : ICommand
+{
+    public void Check(Checks checks) => checks.Text(Text, "/text", 20_000);
+
+    public static Problem? Conclude(Referral r, Move<FinishPlan> move)
+    {
+        move.Words = move.Command.Text;
+        r.Outcome = Outcome.PlanFinished;
+        r.NextFollowUpOn = null;
+        return Ends.At(r, move);
+    }
+}

@@ -1,0 +1,82 @@
+using ReferralService.Workflow;
+using ServiceDefaults.Http;
+
+namespace ReferralService.Referrals.Intake;
+
+/// <summary>The sender begins to write; the receiver sees nothing of it.</summary>
+internal sealed record DraftReferral;
+
+/// <summary>The sender rewrites a draft.</summary>
+/// <param name="Slip">The whole form again.</param>
+internal sealed record AmendReferral(ReferralForm Slip) : ICommand
+{
+    /// <summary>What the form says about the row, worked out before the move.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public NewReferral? Rewritten { get; init; }
+
+    public void Check(Checks checks)
+    {
+        checks.Required(Slip, "/slip");
+        Slip?.Check(checks, "/slip");
+    }
+
+    public static void Rewrite(Referral r, Move<AmendReferral> move)
+    {
+        var to = move.Command.Rewritten!.Referral;
+        (r.Priority, r.GreenChannel, r.PatientClass, r.Kind, r.Direction) = (to.Priority, to.GreenChannel, to.PatientClass, to.Kind, to.Direction);
+        (r.PatientMasked, r.PatientSex, r.PatientBirthYear, r.Identified) = (to.PatientMasked, to.PatientSex, to.PatientBirthYear, to.Identified);
+        (r.Receiver, r.Department, r.Clinician, r.Tried, r.External) = (to.Receiver, to.Department, to.Clinician, to.Tried, to.External);
+        (r.DiagnosisCode, r.DiagnosisGroup, r.Sensitive, r.Eligibility) = (to.DiagnosisCode, to.DiagnosisGroup, to.Sensitive, to.Eligibility);
+        (r.Purposes, r.Flags, r.Contracted, r.StandingAgreement) = (to.Purposes, to.Flags, to.Contracted, to.StandingAgreement);
+        (r.ExpectedArrival, r.ConsentAt, r.FollowUpsPlanned, r.NextFollowUpOn) = (to.ExpectedArrival, to.ConsentAt, to.FollowUpsPlanned, to.NextFollowUpOn);
+        (r.Channel, r.SenderClinician, r.SenderOwnNo) = (to.Channel, to.SenderClinician, to.SenderOwnNo);
+        r.SlipVersion++;
+        r.Author = move.Actor.Subject;
+        move.NewSlip = new(r.SlipVersion, move.Command.Rewritten.Slip.Content, move.Actor.Subject);
+        move.NewIdentity = move.Command.Rewritten.Identity;
+    }
+}
+
+/// <summary>The sender drops a draft; its history keeps that it was there.</summary>
+internal sealed record DiscardReferral : ICommand
+{
+    public void Check(Checks checks)
+    {
+    }
+}
+
+/// <summary>The sender asks its head (or the lead hospital) to sign.</summary>
+internal sealed record SendForReview : ICommand
+{
+    public void Check(Checks checks)
+    {
+    }
+}
+
+/// <summary>The approver signs: the referral goes out.</summary>
+internal sealed record ApproveReferral : ICommand
+{
+    /// <summary>What was looked up for this submission.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public SubmissionFacts Facts { get; init; } = SubmissionFacts.None;
+
+    public void Check(Checks checks)
+    {
+    }
+
+    public static Problem? Sign(Referral r, Move<ApproveReferral> move)
+    {
+        if (move.Actor.Subject == r.Author)
+            return Refusals.Rule("", "Nobody approves what they wrote themselves.", "不能审核自己填写的转诊单。");
+        return SubmitReferral.Leave(r, move, move.Command.Facts with { Reviewed = true });
+    }
+}
+
+/// <summary>The approver sends it back to be mended.</summary>
+internal sealed record SendBackReferral(string? Reason, string? Text) : ICommand
+{
+    public void Check(Checks checks) => Reasons.Check(checks, Reason, Text);
+
+    public static Problem? Explain(Referral r, Move<SendBackReferral> move) =>
+        move.Give("SendBack", move.Command.Reason, move.Command.Text);
+}

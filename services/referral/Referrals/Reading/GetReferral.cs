@@ -1,0 +1,74 @@
+using ReferralService.Alliances;
+using ReferralService.Workflow;
+using ServiceDefaults.Auth;
+using ServiceDefaults.Http;
+
+namespace ReferralService.Referrals.Reading;
+
+/// <summary>One referral by id or number, and what the caller can do with it.</summary>
+internal sealed class GetReferral(ReferralStore store, Access access, Actions actions, SlipReader slips, AllianceDirectory directory, TimeProvider clock)
+{
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/v1/referrals/{id}", (string id, HttpContext http, GetReferral get) => get.Handle(http, id))
+            .Describe("getReferral", "Referrals", "One referral by id or number; slip and patient for a party with purpose TREATMENT, audited.")
+            .Produces<ReferralView>().Produces(304).Refuses(400, 403, 404);
+        routes.MapGet("/v1/referrals/{id}/available-actions", (string id, HttpContext http, GetReferral get) => get.ListActions(http, id))
+            .Describe("listAvailableActions", "Referrals", "What this caller can do now, computed from the state machine.")
+            .Produces<AvailableActions>().Refuses(400, 403, 404);
+    }
+
+    private async Task<IResult> Handle(HttpContext http, string id)
+    {
+        var (found, caller, refused) = await Find(http, id, "read");
+        if (found is not { } referral)
+            return refused!;
+        // the tag stands for state, leg, priority and slip: a note does not make a clerk's move stale
+        var etag = ETags.Of(referral.EtagVersion);
+        http.Response.Headers.ETag = etag;
+        if (ETags.Unchanged(http.Request, etag))
+            return TypedResults.StatusCode(304);
+        var (slip, identity) = MaySeePatient(caller!, referral)
+            ? await slips.Read(referral, caller!, clock.GetUtcNow()) : (null, null);
+        return TypedResults.Ok(ReferralView.Of(referral, directory.Current, actions.Of(referral, caller!), slip, identity));
+    }
+
+    private async Task<IResult> ListActions(HttpContext http, string id)
+    {
+        var (found, caller, refused) = await Find(http, id, "available-actions");
+        if (found is not { } referral)
+            return refused!;
+        http.Response.Headers.ETag = ETags.Of(referral.EtagVersion);
+        return TypedResults.Ok(new AvailableActions(referral.State, WaitingFor.Of(referral), actions.Of(referral, caller!)));
+    }
+
+    /// <summary>The referral when the caller is a party of it; otherwise 404, and an audit row of the denial.</summary>
+    public async Task<(Referral? Referral, Caller? Caller, IResult? Refused)> Find(HttpContext http, string id, string action)
+    {
+        var (caller, incomplete) = Caller.Of(http);
+        if (incomplete is not null)
+            return (null, null, new ProblemResult(incomplete));
+        var found = await store.Find(id);
+        if (found is not { } read || !access.MayRead(caller!, read.Referral))
+        {
+            await access.Denied(caller!, action, found?.Referral.Id, id);
+            return (null, caller, new ProblemResult(Problems.NotFound));
+        }
+        return (read.Referral, caller, null);
+    }
+
+    /// <summary>
+    /// A clinical party that treats sees the patient. A sensitive illness is shown only to the sender and to the
+    /// department that treats it.
+    /// </summary>
+    public bool MaySeePatient(Caller caller, Referral referral)
+    {
+        var sides = access.SidesOf(caller, referral);
+        if (caller.Purpose != "TREATMENT" || caller.Role == Role.AllianceOffice || (sides & (Side.Sender | Side.Receiver)) == 0)
+            return false;
+        return !referral.Sensitive || sides.HasFlag(Side.Sender) || caller.Department is null || caller.Department == referral.Department;
+    }
+}
+
+/// <summary>What is possible now.</summary>
+internal sealed record AvailableActions(string State, string WaitingFor, IReadOnlyList<string> Actions);

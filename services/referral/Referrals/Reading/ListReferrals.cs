@@ -1,0 +1,191 @@
+using System.Globalization;
+using Dapper;
+using Microsoft.AspNetCore.Mvc;
+using Npgsql;
+using Referrals.Contracts;
+using ReferralService.Alliances;
+using ReferralService.Workflow;
+using ServiceDefaults.Auth;
+using ServiceDefaults.Http;
+
+namespace ReferralService.Referrals.Reading;
+
+/// <summary>What a worklist may be narrowed to.</summary>
+internal sealed record ListFilter
+{
+    /// <summary>sender, receiver, or both when absent.</summary>
+    [FromQuery(Name = "as")] public string? As { get; init; }
+    [FromQuery(Name = "state")] public string[]? State { get; init; }
+    [FromQuery(Name = "open")] public bool? Open { get; init; }
+    [FromQuery(Name = "direction")] public string? Direction { get; init; }
+    [FromQuery(Name = "kind")] public string? Kind { get; init; }
+    [FromQuery(Name = "priority")] public string? Priority { get; init; }
+    [FromQuery(Name = "department")] public string? Department { get; init; }
+    /// <summary>The other party's institution code.</summary>
+    [FromQuery(Name = "institution")] public string? Institution { get; init; }
+    /// <summary>The caller's own number for the case.</summary>
+    [FromQuery(Name = "ownNo")] public string? OwnNo { get; init; }
+    [FromQuery(Name = "deadlineBefore")] public string? DeadlineBefore { get; init; }
+    [FromQuery(Name = "changedSince")] public string? ChangedSince { get; init; }
+}
+
+/// <summary>Worklists and search: keyset pages sorted by submission, newest first.</summary>
+internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory directory, Cursors cursors)
+{
+    public const int MostRows = 100;
+    public const int MostCounted = 1000;
+
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/v1/referrals", ([AsParameters] ListFilter filter, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, ListReferrals list) =>
+                list.Handle(http, filter, cursor, limit))
+            .Describe("listReferrals", "Referrals", "Worklists of the caller's institution: masked, newest first, in keyset pages.")
+            .Produces<ReferralPage>().Produces(304).Refuses(400, 403);
+        routes.MapGet("/v1/referrals/count", ([AsParameters] ListFilter filter, HttpContext http, ListReferrals list) => list.Count(http, filter))
+            .Describe("countReferrals", "Referrals", "How many rows a list has, counted up to 1 000.")
+            .Produces<ReferralCount>().Refuses(400, 403);
+    }
+
+    private async Task<IResult> Handle(HttpContext http, ListFilter filter, string? cursor, int? limit)
+    {
+        var (query, caller, refused) = Read(http, filter);
+        if (refused is not null)
+            return refused;
+        if (limit is < 1 or > MostRows)
+            return new ProblemResult(Problems.Bad("limit", $"1 to {MostRows}.", $"1 至 {MostRows}。"));
+        var list = caller!.Institution + filter;
+        if (cursor is not null)
+        {
+            if (cursors.Open(list, cursor) is not { } position)
+                return new ProblemResult(Problems.Bad("cursor", "Not a cursor of this list: start again without one.", "游标无效，请重新查询。"));
+            var parts = position.Split('|');
+            query!.Parameters.Add("before", DateTimeOffset.Parse(parts[0], CultureInfo.InvariantCulture));
+            query.Parameters.Add("beforeId", Guid.Parse(parts[1]));
+            query.Where.Add("(listed_at, id) < (@before, @beforeId)");
+        }
+        var rows = limit ?? 20;
+        query!.Parameters.Add("rows", rows + 1);
+
+        await using var connection = await database.OpenConnectionAsync();
+        var found = (await connection.QueryAsync<Referral>(
+            $"select * from referral where {query.Condition} order by listed_at desc, id desc limit @rows", query.Parameters)).AsList();
+        var next = found.Count > rows ? cursors.Seal(list, $"{(found[rows - 1].SubmittedAt ?? found[rows - 1].DraftedAt):O}|{found[rows - 1].Id}") : null;
+        var page = found.Take(rows).Select(r => ReferralLine.Of(r, directory.Current, caller.Institution)).ToArray();
+
+        var etag = $"\"{Hash(page)}\"";
+        http.Response.Headers.ETag = etag;
+        if (ETags.Unchanged(http.Request, etag))
+            return TypedResults.StatusCode(304);
+        if (next is not null)
+            http.Response.Headers.Link = $"<{Again(http.Request, next)}>; rel=\"next\"";
+        return TypedResults.Ok(new ReferralPage(page, next));
+    }
+
+    private async Task<IResult> Count(HttpContext http, ListFilter filter)
+    {
+        var (query, _, refused) = Read(http, filter);
+        if (refused is not null)
+            return refused;
+        await using var connection = await database.OpenConnectionAsync();
+        var count = await connection.ExecuteScalarAsync<int>(
+            $"select count(*)::int from (select 1 from referral where {query!.Condition} limit {MostCounted + 1}) counted", query.Parameters);
+        return TypedResults.Ok(new ReferralCount(Math.Min(count, MostCounted), count > MostCounted));
+    }
+
+    private sealed record Query(List<string> Where, DynamicParameters Parameters)
+    {
+        public string Condition => string.Join(" and ", Where);
+    }
+
+    // every condition is one of these literals; values travel as parameters
+    private static (Query?, Caller?, IResult?) Read(HttpContext http, ListFilter filter)
+    {
+        var (caller, incomplete) = Caller.Of(http);
+        if (incomplete is not null)
+            return (null, null, new ProblemResult(incomplete));
+        if (caller!.Role is Role.Insurer or Role.Regulator or Role.Auditor or Role.Operator)
+            return (null, null, new ProblemResult(Problems.Forbidden));
+        var checks = new Checks();
+        var query = new Query([], new());
+        query.Parameters.Add("me", caller.Institution);
+        switch (filter.As)
+        {
+            case "sender":
+                query.Where.Add("sender = @me");
+                break;
+            case "receiver":
+                query.Where.Add("receiver = @me and submitted_at is not null");
+                break;
+            case null:
+                query.Where.Add("(sender = @me or receiver = @me and submitted_at is not null)");
+                break;
+            default:
+                checks.Add("as", "sender or receiver.", "应为 sender 或 receiver。");
+                break;
+        }
+        if (filter.State is { Length: > 0 } states)
+        {
+            checks.That(states.Length <= 21 && states.All(s => Enum.TryParse<ReferralState>(s, out var known) && known.ToString() == s), "state",
+                "Not a state of a referral.", "不是有效的状态。");
+            query.Parameters.Add("states", states);
+            query.Where.Add("state = any(@states)");
+        }
+        if (filter.Open is { } open)
+            query.Where.Add(open ? "ended_at is null" : "ended_at is not null");
+        Enumerated<Direction>(filter.Direction, "direction");
+        Enumerated<ReferralKind>(filter.Kind, "kind");
+        Enumerated<Priority>(filter.Priority, "priority");
+        Text(filter.Department, "department", "department = @department");
+        Text(filter.Institution, "institution", "(sender = @institution or receiver = @institution)");
+        Text(filter.OwnNo, "ownNo", "(sender = @me and sender_own_no = @ownNo or receiver = @me and receiver_own_no = @ownNo)");
+        Time(filter.DeadlineBefore, "deadlineBefore", "next_deadline_at < @deadlineBefore");
+        Time(filter.ChangedSince, "changedSince", "changed_at >= @changedSince");
+        return checks.Passed ? (query, caller, null) : (null, null, new ProblemResult(checks.Problem));
+
+        void Enumerated<T>(string? value, string name) where T : struct, Enum
+        {
+            if (value is null)
+                return;
+            checks.That(Enum.TryParse<T>(value, out var known) && known.ToString() == value, name,
+                "Not an allowed value.", "不在允许的取值范围内。");
+            query.Parameters.Add(name, value);
+            query.Where.Add($"{name} = @{name}");
+        }
+
+        void Text(string? value, string name, string condition)
+        {
+            if (value is null)
+                return;
+            checks.That(value.Length is > 0 and <= 64 && !value.Any(char.IsControl), name, "1 to 64 characters.", "1 至 64 个字符。");
+            query.Parameters.Add(name, value);
+            query.Where.Add(condition);
+        }
+
+        void Time(string? value, string name, string condition)
+        {
+            if (value is null)
+                return;
+            var known = DateTimeOffset.TryParse(value, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time);
+            checks.That(known, name, "A time such as 2026-03-01T09:30:00+08:00.", "时间格式如 2026-03-01T09:30:00+08:00。");
+            query.Parameters.Add(name, time.ToUniversalTime());
+            query.Where.Add(condition);
+        }
+    }
+
+    // equal pages have equal tags: ids and the moment of their newest change
+    private static string Hash(IReadOnlyList<ReferralLine> page) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(
+        page.SelectMany(l => (byte[])[.. l.Id.ToByteArray(), .. BitConverter.GetBytes(l.ChangedAt.UtcTicks)]).ToArray()))[..24];
+
+    private static string Again(HttpRequest request, string cursor)
+    {
+        var query = Microsoft.AspNetCore.WebUtilities.QueryHelpers.ParseQuery(request.QueryString.Value);
+        query["cursor"] = cursor;
+        return Microsoft.AspNetCore.WebUtilities.QueryHelpers.AddQueryString(request.Path, query.SelectMany(p => p.Value, (p, v) => KeyValuePair.Create(p.Key, v)));
+    }
+}
+
+/// <summary>One page; <c>Next</c> is the cursor of the following one.</summary>
+internal sealed record ReferralPage(IReadOnlyList<ReferralLine> Items, string? Next);
+
+/// <summary>At most 1 000 are counted; <c>More</c> says that there are further ones.</summary>
+internal sealed record ReferralCount(int Count, bool More);

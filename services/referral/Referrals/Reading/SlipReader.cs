@@ -1,0 +1,52 @@
+using System.Text.Json;
+using Dapper;
+using Npgsql;
+using ReferralService.Patients;
+using ReferralService.Referrals.Intake;
+
+namespace ReferralService.Referrals.Reading;
+
+/// <summary>Opens what is kept under a person's key; null everywhere once the key is destroyed.</summary>
+internal sealed class SlipReader(NpgsqlDataSource database, PatientKeys keys)
+{
+    private sealed record Sealed(byte[]? WrappedKey, byte[]? Identity, byte[]? Content);
+
+    /// <summary>The newest version of the slip.</summary>
+    public async Task<ReferralForm?> Newest(Referral referral, byte[]? wrappedKey)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        var content = await connection.ExecuteScalarAsync<byte[]?>(
+            "select content from slip where referral_id = @Id and version = @SlipVersion", referral);
+        return content is null || wrappedKey is null ? null : Form(wrappedKey, content);
+    }
+
+    /// <summary>Slip and patient in one round trip, with the audit row of the reading.</summary>
+    public async Task<(ReferralForm? Slip, Identity? Patient)> Read(Referral referral, ServiceDefaults.Auth.Caller caller, DateTimeOffset now)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        // the row that says who read it is written by the same statement that reads it
+        var found = await connection.QuerySingleOrDefaultAsync<Sealed>("""
+            with read as (
+                insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id)
+                values (@now, @Subject, @Institution, @role, @Purpose, 'read-patient', 'allowed', @id)
+            )
+            select p.wrapped_key, p.identity, s.content
+            from patient p left join slip s on s.referral_id = @id and s.version = @version
+            where p.id = @patient
+            """, new
+        {
+            now, caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.Purpose, id = referral.Id,
+            version = referral.SlipVersion, patient = referral.PatientId,
+        });
+        if (found?.WrappedKey is not { } wrapped)
+            return (null, null);
+        return (found.Content is null ? null : Form(wrapped, found.Content),
+            found.Identity is null ? null : JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, found.Identity), ServiceDefaults.Json.Lenient));
+    }
+
+    public string? Words(byte[]? wrappedKey, byte[]? words) =>
+        words is null ? null : wrappedKey is null ? "(erased)" : keys.Open(wrappedKey, words);
+
+    private ReferralForm? Form(byte[] wrapped, byte[] content) =>
+        JsonSerializer.Deserialize<ReferralForm>(keys.Open(wrapped, content), ServiceDefaults.Json.Lenient);
+}

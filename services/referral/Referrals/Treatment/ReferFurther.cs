@@ -1,0 +1,55 @@
+using Referrals.Contracts;
+using ReferralService.Referrals.Ending;
+using ReferralService.Referrals.Intake;
+using ReferralService.Workflow;
+using ServiceDefaults.Http;
+
+namespace ReferralService.Referrals.Treatment;
+
+/// <summary>
+/// A linked upward referral in the same episode: onward to a higher hospital, or up again after the way back. This
+/// one goes on until that one is accepted.
+/// </summary>
+/// <param name="PlannedCheck">A planned check leaves the running plan alone.</param>
+internal sealed record ReferFurther(ReferralForm Slip, bool PlannedCheck = false) : ICommand
+{
+    [System.Text.Json.Serialization.JsonIgnore]
+    public NewReferral? Next { get; init; }
+
+    public void Check(Checks checks)
+    {
+        checks.Required(Slip, "/slip");
+        Slip?.Check(checks, "/slip", linked: true);
+    }
+
+    public static void Onward(Referral r, Move<ReferFurther> move) => Link(r, move);
+
+    public static void Again(Referral r, Move<ReferFurther> move) => Link(r, move);
+
+    public static Problem? TransferredOn(Referral r, Move<LinkedAccepted> move) => Close(r, move, Outcome.TransferredOn);
+
+    public static Problem? ReReferred(Referral r, Move<LinkedAccepted> move) => Close(r, move, Outcome.ReReferred);
+
+    private static void Link(Referral r, Move<ReferFurther> move)
+    {
+        var next = move.Command.Next!.Referral;
+        move.Extras.LinkedId = next.Id;
+        move.Extras.LinkedNo = next.ReferralNo;
+        // the one whose acceptance will end this: a planned check ends nothing
+        r.LinkedId = move.Command.PlannedCheck ? null : next.Id;
+        r.LinkedNo = move.Command.PlannedCheck ? null : next.ReferralNo;
+    }
+
+    private static Problem? Close(Referral r, Move<LinkedAccepted> move, Outcome outcome)
+    {
+        if (r.LinkedId != move.Command.LinkedId)
+            return Refusals.NotInThisState;
+        move.Extras.LinkedId = move.Command.LinkedId;
+        move.Extras.LinkedNo = move.Command.LinkedNo;
+        r.Outcome = outcome;
+        return Ends.At(r, move);
+    }
+}
+
+/// <summary>The linked upward referral was accepted.</summary>
+internal sealed record LinkedAccepted(Guid LinkedId, string LinkedNo);

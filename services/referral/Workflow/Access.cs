@@ -1,0 +1,72 @@
+using Dapper;
+using Npgsql;
+using ReferralService.Alliances;
+using ReferralService.Referrals;
+using Referrals.Contracts;
+using ServiceDefaults.Auth;
+
+namespace ReferralService.Workflow;
+
+/// <summary>Who stands on which side of a referral, and who may know that it exists.</summary>
+internal sealed class Access(NpgsqlDataSource database, AllianceDirectory directory, TimeProvider clock)
+{
+    /// <summary>Sides of the caller; <see cref="Side.None"/> for a stranger, and for a receiver while it is a draft.</summary>
+    public Side SidesOf(Caller caller, Referral referral)
+    {
+        var sides = Side.None;
+        if (caller.Role == Role.AllianceOffice)
+        {
+            var day = ChinaTime.DayOf(clock.GetUtcNow());
+            if (!Shares(caller.Institution, referral.Sender, day) && !Shares(caller.Institution, referral.Receiver, day))
+                return Side.None;
+            sides |= Side.Alliance;
+            if (caller.OnBehalfOf == referral.Sender)
+                sides |= Side.Sender | Side.Approver;
+            if (caller.OnBehalfOf == referral.Receiver)
+                sides |= Side.Receiver;
+        }
+        if (caller.Institution == referral.Sender)
+            sides |= Side.Sender | (referral.External ? Side.Receiver : Side.None) | (caller.Role == Role.Head ? Side.Approver : Side.None);
+        if (caller.Institution == referral.Receiver)
+            sides |= Side.Receiver;
+        return referral.SubmittedAt is null && (sides & (Side.Sender | Side.Approver)) == 0 ? Side.None : sides;
+    }
+
+    /// <summary>Parties see it; an institution of an earlier leg may still read.</summary>
+    public bool MayRead(Caller caller, Referral referral) =>
+        caller.Role is not (Role.Insurer or Role.Regulator or Role.Auditor or Role.Operator)
+        && (SidesOf(caller, referral) != Side.None
+            || referral.SubmittedAt is not null && referral.Tried.Contains(caller.Institution));
+
+    /// <summary>An asker who got nothing leaves a row.</summary>
+    public async Task Denied(Caller caller, string action, Guid? referralId, string target)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        await connection.ExecuteAsync("""
+            insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id, target)
+            values (@at, @Subject, @Institution, @role, @Purpose, @action, 'denied', @referralId, @target)
+            """, new
+        {
+            at = clock.GetUtcNow(), caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.Purpose,
+            action, referralId, target = target.Length > 80 ? target[..80] : target,
+        });
+    }
+
+    /// <summary>A reading of patient data leaves a row before the data leaves.</summary>
+    public async Task Read(Caller caller, string action, Guid referralId)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        await connection.ExecuteAsync("""
+            insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id)
+            values (@at, @Subject, @Institution, @role, @Purpose, @action, 'allowed', @referralId)
+            """, new
+        {
+            at = clock.GetUtcNow(), caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.Purpose, action, referralId,
+        });
+    }
+
+    public Actor ActorOf(Caller caller, Side sides) =>
+        new(sides, caller.Subject, caller.Institution, caller.Role.ToString(), caller.OnBehalfOf);
+
+    private bool Shares(string a, string b, DateOnly day) => a == b || directory.Current.ShareAnAlliance(a, b, day);
+}

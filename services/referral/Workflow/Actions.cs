@@ -1,0 +1,64 @@
+using ReferralService.Referrals;
+using ServiceDefaults.Auth;
+
+namespace ReferralService.Workflow;
+
+/// <summary>What a caller can do with a referral now: computed from the machine, for this side, role, kind and state.</summary>
+internal sealed class Actions(MoveIndex index, Access access)
+{
+    private IReadOnlyCollection<Verb> _verbs = [];
+
+    /// <summary>The verbs the routes offer, told once at start.</summary>
+    public void Offer(IReadOnlyCollection<Verb> verbs) => _verbs = verbs;
+
+    public IReadOnlyList<string> Of(Referral referral, Caller caller)
+    {
+        var sides = access.SidesOf(caller, referral);
+        if (sides == Side.None)
+            return [];
+        var possible = new List<string>();
+        foreach (var verb in _verbs)
+            if (verb.Roles.Contains(caller.Role) && index.Allows(referral, verb.Name, sides))
+                possible.Add(verb.Name);
+        return possible;
+    }
+
+    public CommandAnswer Answer(Referral r, Caller caller, IReadOnlyList<Birth> births) => new(
+        r.Id, r.ReferralNo, r.EpisodeId, r.State, r.Sequence, r.StateSince, WaitingFor.Of(r), Deadline.Of(r), Of(r, caller),
+        births.Count == 0 ? null : [.. births.Select(b => new LinkedAnswer(b.New.Referral.Id, b.New.Referral.ReferralNo, b.New.Referral.State))]);
+}
+
+/// <summary>Answer to every command: ids, state and what is possible next; no patient data.</summary>
+/// <param name="WaitingFor">Who must act: sender, receiver, approver, scheduling, patient or nobody.</param>
+/// <param name="Linked">Referrals that the command created.</param>
+internal sealed record CommandAnswer(
+    Guid Id, string ReferralNo, Guid EpisodeId, string State, long Sequence, DateTimeOffset StateSince, string WaitingFor,
+    Deadline? NextDeadline, IReadOnlyList<string> AvailableActions, IReadOnlyList<LinkedAnswer>? Linked)
+{
+    internal static readonly CommandAnswer Example = new(
+        new("019aa3a8-5c1e-7d31-9a53-0d6f7b1c2e4f"), "U261122000001234", new("019aa3a8-5c1e-7d31-9a53-0d6f7b1c2e50"), "Accepted", 2,
+        new(2026, 11, 22, 1, 30, 0, TimeSpan.Zero), "scheduling", new("Scheduling", new(2026, 11, 22, 3, 30, 0, TimeSpan.Zero)),
+        ["redirect", "request-cancellation", "dispatch", "close", "note"], null);
+}
+
+internal sealed record LinkedAnswer(Guid Id, string ReferralNo, string State);
+
+/// <summary>The next timer that runs out.</summary>
+internal sealed record Deadline(string Timer, DateTimeOffset DueAt)
+{
+    public static Deadline? Of(Referral r) => r.NextDeadline is null ? null : new(r.NextDeadline, r.NextDeadlineAt!.Value);
+}
+
+internal static class WaitingFor
+{
+    /// <summary>The party whose turn it is.</summary>
+    public static string Of(Referral r) => r.State switch
+    {
+        "Draft" or "InformationRequested" => "sender",
+        "InternalReview" => "approver",
+        "Accepted" or "Waitlisted" => "scheduling",
+        "Scheduled" or "NoShow" => r.IsUp ? "patient" : "sender",
+        "Completed" or "Advised" or "Declined" or "Cancelled" or "Expired" or "Closed" => "nobody",
+        _ => "receiver",
+    };
+}

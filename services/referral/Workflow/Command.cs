@@ -1,0 +1,54 @@
+using ReferralService.Alliances;
+using ServiceDefaults.Auth;
+using ServiceDefaults.Http;
+
+namespace ReferralService.Workflow;
+
+/// <summary>A body of a request that moves a referral.</summary>
+internal interface ICommand
+{
+    /// <summary>What can be judged without looking anything up: missing, too long, impossible.</summary>
+    void Check(Checks checks);
+}
+
+/// <summary>Which roles may do what, in the four groups the moves need.</summary>
+internal static class Roles
+{
+    /// <summary>Clinical decisions.</summary>
+    public static readonly Role[] Clinical = [Role.Clinician, Role.Coordinator, Role.Head, Role.Machine, Role.AllianceOffice];
+    /// <summary>Also what a desk records: arrivals, departures, bookings, notes.</summary>
+    public static readonly Role[] Desk = [.. Clinical, Role.Registrar];
+    /// <summary>Distribution of work inside the receiver.</summary>
+    public static readonly Role[] Office = [Role.Coordinator, Role.Head, Role.Machine, Role.AllianceOffice];
+    /// <summary>Signing for the institution.</summary>
+    public static readonly Role[] Signing = [Role.Head, Role.AllianceOffice];
+}
+
+/// <summary>Reasons in commands: a code of a list, and a text where the list demands one.</summary>
+internal static class Reasons
+{
+    public const int TextLimit = 2000;
+
+    /// <summary>Checks the form; the list is looked up by <see cref="Give"/>.</summary>
+    public static void Check(Checks checks, string? reason, string? text)
+    {
+        checks.Text(reason, "/reason", 64);
+        checks.Text(text, "/text", TextLimit, required: false);
+    }
+
+    /// <summary>422 when the list does not know the code, or demands a text; otherwise notes it on the move.</summary>
+    public static Problem? Give(this Move move, string list, string? reason, string? text)
+    {
+        if (move.Alliance.Reason(list, reason!) is not { } known)
+            return new Problem(Refusals.RuleBroken)
+            {
+                Errors = [new("/reason", new($"Not a code of the list {list}.", $"不在 {list} 代码表中。"))],
+                More = new Dictionary<string, object?> { ["allowed"] = move.Alliance.ReasonCodes(list) },
+            };
+        if (known.TextRequired && string.IsNullOrWhiteSpace(text))
+            return Refusals.Rule("/text", "This reason needs a text.", "该原因必须填写说明。");
+        move.Reason = reason;
+        move.Words = text;
+        return null;
+    }
+}

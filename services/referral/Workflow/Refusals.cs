@@ -1,0 +1,55 @@
+using ReferralService.Referrals;
+using ServiceDefaults.Http;
+
+namespace ReferralService.Workflow;
+
+/// <summary>The refusals of the referral service, beside the shared ones.</summary>
+internal static class Refusals
+{
+    public static readonly ProblemType NotInThisState = new("not-in-this-state", 409,
+        new("The referral is not in a state that allows this", "当前状态不允许此操作"),
+        new("'state' says where it stands and 'availableActions' what you can do now.", "state 为当前状态，availableActions 为您现在可执行的操作。"));
+    public static readonly ProblemType UpOnly = new("only-upward", 409,
+        new("Only an upward referral knows this move", "仅上转单可执行此操作"),
+        new("'availableActions' lists what you can do now.", "availableActions 列出您现在可执行的操作。"));
+    public static readonly ProblemType DownOnly = new("only-downward", 409,
+        new("Only a downward referral knows this move", "仅下转单可执行此操作"),
+        new("'availableActions' lists what you can do now.", "availableActions 列出您现在可执行的操作。"));
+    public static readonly ProblemType NeverForEmergencies = new("never-for-emergencies", 409,
+        new("An emergency is never refused, reviewed or missed", "急诊转诊不可拒绝、审核或标记爽约"),
+        new("Redirect it or receive the patient.", "请改转其他机构或接收患者。"));
+    public static readonly ProblemType EmergenciesOnly = new("only-emergencies", 409,
+        new("Only an emergency knows this move", "仅急诊转诊可执行此操作"),
+        new("'availableActions' lists what you can do now.", "availableActions 列出您现在可执行的操作。"));
+    public static readonly ProblemType NotThisKind = new("not-this-kind", 409,
+        new("This kind of referral does not know this move", "此类转诊不支持该操作"),
+        new("'availableActions' lists what you can do now.", "availableActions 列出您现在可执行的操作。"));
+    public static readonly ProblemType ReturnUnderWay = new("return-under-way", 409,
+        new("A downward referral of this patient is under way", "该患者已有进行中的下转单"),
+        new("Wait until it ends, or cancel it, then return the patient again.", "请等待其结束或取消后再次下转。"));
+    public static readonly ProblemType RuleBroken = new("rule-broken", 422,
+        new("A rule of the alliance stands against it", "违反医联体规则"),
+        new("'errors' names the rule's member and says what to do.", "请按 errors 中的提示处理。"));
+    public static readonly ProblemType Duplicate = new("duplicate-referral", 422,
+        new("An open referral for the same illness exists", "该患者同一病种已有未结转诊单"),
+        new("Look at 'openReferral'; to refer all the same, send confirmDuplicate: true.", "请查看 openReferral；如确需再次转诊，请提交 confirmDuplicate: true。"));
+    public static readonly ProblemType ReviewNeeded = new("review-needed", 409,
+        new("This referral must be signed before it leaves", "该转诊单须先审核"),
+        new("Use send-for-review.", "请使用 send-for-review。"));
+    public static readonly ProblemType TriedBefore = new("target-already-tried", 422,
+        new("This institution has had the referral before", "该机构已接收过此转诊单"),
+        new("Choose a target it has not been to.", "请选择尚未转过的机构。"));
+    public static readonly ProblemType WrongCode = new("wrong-appointment-code", 422,
+        new("The appointment code does not fit", "预约码不正确"),
+        new("Check the code, or register the patient by identity with 'identifiedBy'.", "请核对预约码，或通过 identifiedBy 以身份核验登记。"));
+
+    public static readonly IReadOnlyList<ProblemType> All =
+    [
+        NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay,
+        RuleBroken, Duplicate, ReviewNeeded, TriedBefore, WrongCode,
+    ];
+
+    /// <summary>A rule with the member that breaks it.</summary>
+    public static Problem Rule(string pointer, string en, string zh) =>
+        new(RuleBroken) { Errors = [new(pointer, new(en, zh))] };
+}

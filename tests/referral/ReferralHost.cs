@@ -1,0 +1,80 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using MassTransit;
+using Microsoft.Extensions.DependencyInjection;
+using Referrals.Contracts;
+using ReferralService.Alliances;
+using ReferralService.Deadlines;
+using ServiceDefaults;
+using TestKit;
+using Xunit;
+
+namespace ReferralService.Tests;
+
+/// <summary>The referral service on real PostgreSQL and RabbitMQ, with the demo alliance loaded and a clock that tests move.</summary>
+public sealed class ReferralHost : IAsyncLifetime
+{
+    public const string Township = "12210681DEM0001022";
+    public const string OtherTownship = "12210681DEM00009X9";
+    public const string County = "12210681DEM000022E";
+    public const string Tertiary = "12210600DEM0000149";
+    public const string Stranger = "12210682DEM003397A";
+
+    private ServiceHost<Program> _host = null!;
+
+    public TestDatabase Database { get; private set; } = null!;
+    public TestClock Clock { get; } = new(DateTimeOffset.UtcNow);
+    public IServiceProvider Services => _host.Services;
+
+    public async Task InitializeAsync()
+    {
+        Database = await TestDatabase.Create("referral", typeof(Program).Assembly);
+        _host = new(Database.App, await Servers.NewVirtualHost(), Clock);
+        await Services.GetRequiredService<ImportAlliance>().Run(Path.Combine(AppContext.BaseDirectory, "demo"));
+        await Services.GetRequiredService<AllianceDirectory>().Refresh();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _host.DisposeAsync();
+        await Database.DisposeAsync();
+    }
+
+    public HttpClient Anonymous() => _host.As(null);
+
+    public HttpClient As(string institution, string role = "Clinician", string subject = "dr-test", string? department = null,
+        string? onBehalfOf = null, string? purpose = null) =>
+        _host.As(Issuer.Shared.Token(institution, role, subject, department, purpose, onBehalfOf));
+
+    public HttpClient WithToken(string token) => _host.As(token);
+
+    /// <summary>Moves the clock and fires what is due.</summary>
+    public async Task Pass(TimeSpan time)
+    {
+        Clock.Advance(time);
+        while (await Services.GetRequiredService<DeadlineSweeper>().Sweep() > 0)
+        {
+        }
+    }
+
+    /// <summary>Says something as scheduling does: over the broker.</summary>
+    public async Task SchedulingSays(string type, SchedulingFacts facts, Guid? id = null)
+    {
+        var exchange = await Services.GetRequiredService<IBus>().GetSendEndpoint(new Uri($"exchange:{SchedulingEvents.Exchange}?type=topic"));
+        var message = new SchedulingEvent("1.0", id ?? Guid.NewGuid(), "/scheduling", type, facts.ReferralNo ?? "", Clock.GetUtcNow(), "application/json",
+            CloudEvents.SchemaOf(type), null, facts);
+        await exchange.Send(message, send => send.SetRoutingKey(type));
+    }
+
+    /// <summary>A filled slip of the demo, as a request body.</summary>
+    public static JsonObject Slip(string file)
+    {
+        var path = Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "demo", "slips"), file + "*.json").Single();
+        return JsonNode.Parse(File.ReadAllText(path))!["request"]!.DeepClone().AsObject();
+    }
+}
+
+[CollectionDefinition("referral")]
+public sealed class ReferralCollection : ICollectionFixture<ReferralHost>;
