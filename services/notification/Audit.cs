@@ -8,14 +8,14 @@ namespace NotificationService;
 internal static class Audit
 {
     public static Task Done(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller, string action, Guid target) =>
-        Write(connection, transaction, caller, action, target, "Done");
+        Write(connection, transaction, caller, action, target, denied: false);
 
     public static Task Denied(NpgsqlConnection connection, Caller caller, string action, Guid target) =>
-        Write(connection, null, caller, action, target, "Denied");
+        Write(connection, null, caller, action, target, denied: true);
 
-    private static Task Write(NpgsqlConnection connection, NpgsqlTransaction? transaction, Caller caller, string action, Guid target, string outcome) =>
+    private static Task Write(NpgsqlConnection connection, NpgsqlTransaction? transaction, Caller caller, string action, Guid target, bool denied) =>
         connection.ExecuteAsync("""
-            insert into audit (subject, institution, role, action, target, outcome)
-            values (@Subject, @Institution, @Role, @action, @target, @outcome)
-            """, new { caller.Subject, caller.Institution, Role = caller.Role.ToString(), action, target = target.ToString(), outcome }, transaction);
+            insert into audit (subject, institution, role, purpose, action, target, denied)
+            values (@Subject, @Institution, @Role, @Purpose, @action, @target, @denied)
+            """, new { caller.Subject, caller.Institution, Role = caller.Role.ToString(), caller.Purpose, action, target = target.ToString(), denied }, transaction);
 }

@@ -16,8 +16,8 @@ internal static class Listing
         : int.TryParse(text, out var limit) && limit > 0 ? (Math.Min(limit, MostLimit), null)
         : (0, Problems.Bad("limit", $"A number from 1 to {MostLimit}.", $"应为 1 至 {MostLimit} 的整数。"));
 
-    public static readonly Problem BadCursor =
-        Problems.Bad("after", "This is not a cursor of this list.", "不是该列表的游标。");
+    public static Problem BadCursor(string parameter) =>
+        Problems.Bad(parameter, "This is not a cursor of this list: start again without one.", "不是该列表的游标，请重新查询。");
 
     /// <summary>The answer with a strong tag over its bytes; 304 when the caller has it already.</summary>
     public static IResult Answer<T>(HttpContext http, T body) => Bytes(http, JsonSerializer.SerializeToUtf8Bytes(body, Json.Lenient));
@@ -33,6 +33,6 @@ internal static class Listing
     }
 
     /// <summary>Names the next page as RFC 8288 does.</summary>
-    public static void LinkNext(HttpContext http, string cursor, int limit) =>
-        http.Response.Headers.Link = $"<{http.Request.Path}?after={Uri.EscapeDataString(cursor)}&limit={limit}>; rel=\"next\"";
+    public static void LinkNext(HttpContext http, string parameter, string cursor, int limit) =>
+        http.Response.Headers.Link = $"<{http.Request.Path}?{parameter}={Uri.EscapeDataString(cursor)}&limit={limit}>; rel=\"next\"";
 }

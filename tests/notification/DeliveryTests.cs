@@ -9,7 +9,7 @@ namespace NotificationService.Tests;
 public sealed class DeliveryTests(Service service)
 {
     internal static async Task<JsonElement[]> Attempts(HttpClient owner, string endpoint) =>
-        [.. (await owner.GetAsync($"/v1/endpoints/{endpoint}/attempts?limit=500").Json()).GetProperty("attempts").EnumerateArray()];
+        [.. (await owner.GetAsync($"/v1/endpoints/{endpoint}/attempts?limit=500").Json()).GetProperty("items").EnumerateArray()];
 
     [Fact]
     public async Task Every_event_arrives_once_signed_with_the_bytes_it_was_published_with()
@@ -148,7 +148,7 @@ public sealed class DeliveryTests(Service service)
         receiver.Requests.Should().BeEmpty();
         await owner.Command($"/v1/endpoints/{id}/resume");
         await receiver.Has(8, "everything that waited");
-        receiver.Taken.Select(r => r.Sequence).Should().Equal(1, 2, 3, 4, 5, 6, 7, 8);
+        receiver.Sequences.Should().Equal(1, 2, 3, 4, 5, 6, 7, 8);
     }
 
     [Fact]

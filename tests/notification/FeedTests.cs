@@ -14,7 +14,7 @@ public sealed class FeedTests(Service service)
         var answer = await reader.GetAsync("/v1/events?" + (after is null ? "" : "after=" + after) + (limit is null ? "" : "&limit=" + limit));
         answer.StatusCode.Should().Be(HttpStatusCode.OK, await answer.Content.ReadAsStringAsync());
         var page = await answer.Json();
-        return ([.. page.GetProperty("events").EnumerateArray()], page.GetProperty("next").GetString()!, answer);
+        return ([.. page.GetProperty("items").EnumerateArray()], page.GetProperty("next").GetString()!, answer);
     }
 
     private static string[] Types(JsonElement[] events) => [.. events.Select(e => ReferralEvents.NameOf(e.GetProperty("type").GetString()!))];

@@ -19,7 +19,7 @@ internal sealed class EndpointHealth(WebhookSettings settings, Signals signals, 
         var recovered = false;
         var disabled = new List<Guid>();
         // sorted: two recorders that meet the same endpoints take them in the same order
-        foreach (var endpoint in attempts.Where(a => a.Answer is not null).GroupBy(a => a.Message.EndpointId).OrderBy(g => g.Key))
+        foreach (var endpoint in attempts.GroupBy(a => a.Message.EndpointId).OrderBy(g => g.Key))
         {
             var failed = endpoint.Where(a => !a.Answer!.Succeeded).Select(a => a.Answer!).ToArray();
             var gone = failed.Any(a => a.Gone);

@@ -18,20 +18,19 @@ internal sealed record AttemptAnswer(
     [property: Description("Where the message stands now.")] MessageState MessageState);
 
 /// <param name="Next">Cursor of the next page; absent on the last one.</param>
-internal sealed record AttemptPage(IReadOnlyList<AttemptAnswer> Attempts, string? Next);
+internal sealed record AttemptPage(IReadOnlyList<AttemptAnswer> Items, string? Next);
 
 /// <summary>The attempts of an endpoint, newest first.</summary>
 internal static class ListAttempts
 {
-    public static void Map(IEndpointRouteBuilder app) => app.MapGet("/v1/endpoints/{id}/attempts", Handle)
-        .WithName("listAttempts").WithTags("Attempts")
-        .WithSummary("List the delivery attempts of a webhook endpoint.")
-        .WithDescription("Roles Operator, Machine, Coordinator, Head. Newest first, with status, latency and the beginning of the answer; follow Link rel=\"next\".")
+    public static void Map(IEndpointRouteBuilder app) => app.MapGet("/endpoints/{id}/attempts", Handle)
+        .Describe("listAttempts", "Attempts", "List the delivery attempts of a webhook endpoint.",
+            EndpointExamples.Roles + " Newest first, with status, latency and the beginning of the answer; follow Link rel=\"next\".")
         .Produces<AttemptPage>()
         .Produces(304)
         .Refuses(400, 403, 404)
-        .Example(200, """
-            {"attempts":[{"messageId":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10","type":"referral.up.accepted","startedAt":"2026-03-01T01:30:02+00:00","durationMs":38,"status":500,"failure":"status","answer":"database is away","messageState":"Waiting"}]}
+        .Example(null, """
+            {"items":[{"messageId":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10","type":"referral.up.accepted","startedAt":"2026-03-01T01:30:02+00:00","durationMs":38,"status":500,"failure":"status","answer":"database is away","messageState":"Waiting"}]}
             """);
 
     private sealed record Row
@@ -48,7 +47,7 @@ internal static class ListAttempts
     }
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, Cursors cursors,
-        [Description("Cursor of the page before.")] string? after = null,
+        [Description("Cursor of the page before.")] string? cursor = null,
         [Description("Page size, 1 to 500; 50 when absent.")] string? limit = null)
     {
         var (caller, noCaller) = Caller.Of(http);
@@ -57,8 +56,8 @@ internal static class ListAttempts
             return new ProblemResult(badLimit);
         var list = "attempts|" + id;
         var before = long.MaxValue;
-        if (after is not null && !long.TryParse(cursors.Open(list, after), out before))
-            return new ProblemResult(Listing.BadCursor);
+        if (cursor is not null && !long.TryParse(cursors.Open(list, cursor), out before))
+            return new ProblemResult(Listing.BadCursor("cursor"));
         if (caller is null)
             return new ProblemResult(noCaller!);
 
@@ -78,7 +77,7 @@ internal static class ListAttempts
         var page = rows.Take(size).Select(r => new AttemptAnswer(r.MessageId, r.Type, r.StartedAt, r.DurationMs, r.Status, r.Failure, r.Answer, r.MessageState)).ToArray();
         var next = rows.Count > size ? cursors.Seal(list, rows[size - 1].Id.ToString()) : null;
         if (next is not null)
-            Listing.LinkNext(http, next, size);
+            Listing.LinkNext(http, "cursor", next, size);
         return Listing.Answer(http, new AttemptPage(page, next));
     }
 }

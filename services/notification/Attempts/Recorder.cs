@@ -68,19 +68,27 @@ internal sealed class Recorder(
     private async Task Write(IReadOnlyList<Attempted> attempts)
     {
         var now = clock.GetUtcNow();
+        var made = attempts.Where(a => a.Answer is not null).ToArray();
         await using var connection = await database.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        await WriteAttempts(connection, transaction, [.. attempts.Where(a => a.Answer is not null)], now);
-        await GiveBack(connection, transaction, [.. attempts.Where(a => a.Answer is null).Select(a => a.Message.Id)]);
-        var changes = await health.Note(connection, transaction, attempts, now);
-        await transaction.CommitAsync();
-        health.Tell(changes);
-        foreach (var attempt in attempts)
-            if (attempt.Answer is { } answer)
-                telemetry.Attempted(answer.Failure ?? "delivered");
+        if (made.Length == attempts.Count && Array.TrueForAll(made, a => a.Answer!.Succeeded && !a.Message.Failing))
+        {
+            // by far the most frequent case: one statement, nothing else changes
+            await WriteAttempts(connection, null, made, now);
+        }
+        else
+        {
+            await using var transaction = await connection.BeginTransactionAsync();
+            await WriteAttempts(connection, transaction, made, now);
+            await GiveBack(connection, transaction, [.. attempts.Where(a => a.Answer is null).Select(a => a.Message.Id)]);
+            var changes = await health.Note(connection, transaction, made, now);
+            await transaction.CommitAsync();
+            health.Tell(changes);
+        }
+        foreach (var attempt in made)
+            telemetry.Attempted(attempt.Answer!.Failure ?? "delivered");
     }
 
-    private async Task WriteAttempts(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<Attempted> made, DateTimeOffset now)
+    private async Task WriteAttempts(NpgsqlConnection connection, NpgsqlTransaction? transaction, IReadOnlyList<Attempted> made, DateTimeOffset now)
     {
         if (made.Count == 0)
             return;

@@ -20,15 +20,13 @@ internal static class CreateEndpoint
 {
     private const int MostTypes = 100;
 
-    public static void Map(IEndpointRouteBuilder app) => app.MapPost("/v1/endpoints", Handle)
-        .WithName("createEndpoint").WithTags("Endpoints")
-        .WithSummary("Create a webhook endpoint.")
-        .WithDescription("Roles Operator, Machine, Coordinator, Head. The answer holds the signing secret (whsec_…), which is shown this once.")
+    public static void Map(IEndpointRouteBuilder app) => app.MapPost("/endpoints", Handle)
+        .Describe("createEndpoint", "Endpoints", "Create a webhook endpoint.",
+            EndpointExamples.Roles + " The answer holds the signing secret (whsec_…), which is shown this once.")
         .Accepts<CreateEndpointRequest>("application/json")
-        .NeedsIdempotencyKey()
         .Produces<EndpointAnswer>(201)
-        .Refuses(400, 403, 409, 413, 415, 422)
-        .Example(201, EndpointExamples.Created, EndpointExamples.Create);
+        .RefusesLikeACommand()
+        .Example(EndpointExamples.Create, EndpointExamples.Created);
 
     private static async Task<IResult> Handle(HttpContext http, NpgsqlDataSource database, AddressGuard guard, Secrets secrets,
         WebhookSettings settings, TimeProvider clock)

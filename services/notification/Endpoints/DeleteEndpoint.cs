@@ -8,12 +8,11 @@ namespace NotificationService;
 /// <summary>Deletes an endpoint: nothing more is sent, what waits for it is thrown away.</summary>
 internal static class DeleteEndpoint
 {
-    public static void Map(IEndpointRouteBuilder app) => app.MapDelete("/v1/endpoints/{id}", Handle)
-        .WithName("deleteEndpoint").WithTags("Endpoints")
-        .WithSummary("Delete a webhook endpoint.")
-        .WithDescription("Roles Operator, Machine, Coordinator, Head. If-Match is honoured when it is sent.")
+    public static void Map(IEndpointRouteBuilder app) => app.MapDelete("/endpoints/{id}", Handle)
+        .Describe("deleteEndpoint", "Endpoints", "Delete a webhook endpoint.",
+            EndpointExamples.Roles + " What waits for it is thrown away. If-Match is honoured when it is sent.")
         .Produces(204)
-        .Refuses(403, 404, 412);
+        .Refuses(403, 404, 409, 412);
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, TimeProvider clock)
     {

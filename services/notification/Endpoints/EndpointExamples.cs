@@ -3,6 +3,8 @@ namespace NotificationService;
 /// <summary>The examples of the OpenAPI document.</summary>
 internal static class EndpointExamples
 {
+    public const string Roles = "Roles Operator, Machine, Coordinator, Head.";
+
     public const string Create = """
         {"url":"https://his.example.org/referral-webhooks","description":"HIS of the township hospital","types":["referral.up.*","referral.down.submitted"],"inOrder":true}
         """;
@@ -20,6 +22,6 @@ internal static class EndpointExamples
         """;
 
     public const string Page = """
-        {"endpoints":[{"id":"019a7d0e-5b7a-7d0c-8f43-6a9a5c0e7b11","url":"https://his.example.org/referral-webhooks","types":[],"inOrder":false,"state":"Active","createdAt":"2026-03-01T01:30:00+00:00","actions":["pause","test","delete"]}],"next":"hJ0m2q"}
+        {"items":[{"id":"019a7d0e-5b7a-7d0c-8f43-6a9a5c0e7b11","url":"https://his.example.org/referral-webhooks","types":[],"inOrder":false,"state":"Active","createdAt":"2026-03-01T01:30:00+00:00","actions":["pause","test","delete"]}],"next":"hJ0m2q"}
         """;
 }

@@ -9,14 +9,13 @@ namespace NotificationService;
 /// <summary>One endpoint of the caller's institution, without its secret.</summary>
 internal static class GetEndpoint
 {
-    public static void Map(IEndpointRouteBuilder app) => app.MapGet("/v1/endpoints/{id}", Handle)
-        .WithName("getEndpoint").WithTags("Endpoints")
-        .WithSummary("Read a webhook endpoint.")
-        .WithDescription("Roles Operator, Machine, Coordinator, Head. Another institution's endpoint is not found. If-None-Match answers 304.")
+    public static void Map(IEndpointRouteBuilder app) => app.MapGet("/endpoints/{id}", Handle)
+        .Describe("getEndpoint", "Endpoints", "Read a webhook endpoint.",
+            EndpointExamples.Roles + " Another institution's endpoint is not found.")
         .Produces<EndpointAnswer>()
         .Produces(304)
         .Refuses(403, 404)
-        .Example(200, EndpointExamples.Endpoint);
+        .Example(null, EndpointExamples.Endpoint);
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database)
     {

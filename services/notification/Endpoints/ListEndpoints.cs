@@ -7,22 +7,21 @@ using ServiceDefaults.Http;
 namespace NotificationService;
 
 /// <param name="Next">Cursor of the next page; absent on the last one.</param>
-internal sealed record EndpointPage(IReadOnlyList<EndpointAnswer> Endpoints, string? Next);
+internal sealed record EndpointPage(IReadOnlyList<EndpointAnswer> Items, string? Next);
 
 /// <summary>The endpoints of the caller's institution, oldest first.</summary>
 internal static class ListEndpoints
 {
-    public static void Map(IEndpointRouteBuilder app) => app.MapGet("/v1/endpoints", Handle)
-        .WithName("listEndpoints").WithTags("Endpoints")
-        .WithSummary("List the webhook endpoints of your institution.")
-        .WithDescription("Roles Operator, Machine, Coordinator, Head. Oldest first; follow Link rel=\"next\".")
+    public static void Map(IEndpointRouteBuilder app) => app.MapGet("/endpoints", Handle)
+        .Describe("listEndpoints", "Endpoints", "List the webhook endpoints of your institution.",
+            EndpointExamples.Roles + " Oldest first; follow Link rel=\"next\".")
         .Produces<EndpointPage>()
         .Produces(304)
         .Refuses(400, 403)
-        .Example(200, EndpointExamples.Page);
+        .Example(null, EndpointExamples.Page);
 
     private static async Task<IResult> Handle(HttpContext http, NpgsqlDataSource database, Cursors cursors,
-        [Description("Cursor of the page before.")] string? after = null,
+        [Description("Cursor of the page before.")] string? cursor = null,
         [Description("Page size, 1 to 500; 50 when absent.")] string? limit = null)
     {
         var (caller, noCaller) = Caller.Of(http);
@@ -33,8 +32,8 @@ internal static class ListEndpoints
             return new ProblemResult(noCaller!);
         var list = "endpoints|" + caller.Institution;
         Guid from = default;
-        if (after is not null && !Guid.TryParse(cursors.Open(list, after), out from))
-            return new ProblemResult(Listing.BadCursor);
+        if (cursor is not null && !Guid.TryParse(cursors.Open(list, cursor), out from))
+            return new ProblemResult(Listing.BadCursor("cursor"));
         if (caller.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
 
@@ -50,7 +49,7 @@ internal static class ListEndpoints
         var page = rows.Take(size).Select(e => e.Answer()).ToArray();
         var next = rows.Count > size ? cursors.Seal(list, page[^1].Id.ToString()) : null;
         if (next is not null)
-            Listing.LinkNext(http, next, size);
+            Listing.LinkNext(http, "cursor", next, size);
         return Listing.Answer(http, new EndpointPage(page, next));
     }
 }

@@ -9,7 +9,7 @@ namespace NotificationService;
 /// <summary>The events this service publishes itself, to the owner of an endpoint.</summary>
 internal static class OwnEvents
 {
-    private const string Source = "urn:referral:service:notification";
+    private const string Source = "/notification";
 
     private sealed record OwnEvent(
         string Specversion, Guid Id, string Source, string Type, string Subject, DateTimeOffset Time,

@@ -32,15 +32,12 @@ internal static class SwitchEndpoint
 
     private static void MapOne(IEndpointRouteBuilder app, string verb, string name, string summary, string description,
         string example, Func<Endpoint, EndpointState?> decide) =>
-        app.MapPost($"/v1/endpoints/{{id}}/{verb}", (HttpContext http, string id, NpgsqlDataSource database, Signals signals) =>
+        app.MapPost($"/endpoints/{{id}}/{verb}", (HttpContext http, string id, NpgsqlDataSource database, Signals signals) =>
                 Handle(http, id, "endpoint." + verb, decide, database, signals))
-            .WithName(name).WithTags("Endpoints")
-            .WithSummary(summary).WithDescription("Roles Operator, Machine, Coordinator, Head. If-Match is honoured when it is sent. " + description)
-            .Accepts<EmptyRequest>(isOptional: true, "application/json")
-            .NeedsIdempotencyKey()
+            .Describe(name, "Endpoints", summary, $"{EndpointExamples.Roles} {description} If-Match is honoured when it is sent.")
             .Produces<EndpointAnswer>()
-            .Refuses(400, 403, 404, 409, 412, 413, 415, 422)
-            .Example(200, example, "{}");
+            .RefusesLikeACommand(more: 412)
+            .Example(null, example);
 
     private static async Task<IResult> Handle(HttpContext http, string id, string action, Func<Endpoint, EndpointState?> decide,
         NpgsqlDataSource database, Signals signals)

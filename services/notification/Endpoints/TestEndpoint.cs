@@ -15,15 +15,12 @@ internal sealed record TestAnswer(Guid MessageId);
 /// <summary>Sends a ping the way every message is sent: signed, retried, recorded.</summary>
 internal static class TestEndpoint
 {
-    public static void Map(IEndpointRouteBuilder app) => app.MapPost("/v1/endpoints/{id}/test", Handle)
-        .WithName("testEndpoint").WithTags("Endpoints")
-        .WithSummary("Send a test ping to a webhook endpoint.")
-        .WithDescription("Roles Operator, Machine, Coordinator, Head. The ping has the type endpoint.test; what came of it stands among the attempts.")
-        .Accepts<EmptyRequest>(isOptional: true, "application/json")
-        .NeedsIdempotencyKey()
+    public static void Map(IEndpointRouteBuilder app) => app.MapPost("/endpoints/{id}/test", Handle)
+        .Describe("testEndpoint", "Endpoints", "Send a test ping to a webhook endpoint.",
+            EndpointExamples.Roles + " The ping has the type endpoint.test; what came of it stands among the attempts.")
         .Produces<TestAnswer>(202)
-        .Refuses(400, 403, 404, 409, 413, 415, 422)
-        .Example(202, """{"messageId":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10"}""", "{}");
+        .RefusesLikeACommand()
+        .Example(null, """{"messageId":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10"}""");
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, Signals signals, TimeProvider clock)
     {

@@ -1,5 +1,3 @@
-using Referrals.Contracts;
-
 namespace NotificationService;
 
 /// <summary>
@@ -70,17 +68,4 @@ internal sealed record Party(string Institution, bool Masked)
                 parties.Add(new(name, masked));
         }
     }
-}
-
-/// <summary>What this service hears on the bus.</summary>
-internal static class Hearing
-{
-    public const string ReferralQueue = "notification-referral-events";
-    public const string CapacityQueue = "notification-scheduling-events";
-
-    public static readonly IReadOnlyList<string> ReferralKeys = ["referral.#"];
-    public static readonly IReadOnlyList<string> CapacityKeys = [SchedulingEvents.CapacityChanged];
-
-    /// <summary>Messages under way at once: as many may share one commit.</summary>
-    public const ushort Prefetch = 256;
 }

@@ -10,6 +10,9 @@ namespace NotificationService;
 /// </summary>
 internal sealed class Intake(NpgsqlDataSource database, Signals signals, ILogger<Intake> log) : BackgroundService
 {
+    /// <summary>Events under way at once: as many may share one commit.</summary>
+    public const ushort Prefetch = 256;
+
     private const int BatchSize = 200;
 
     private sealed record Waiting(HeardEvent Event, string Body, TaskCompletionSource Stored);
@@ -63,31 +66,38 @@ internal sealed class Intake(NpgsqlDataSource database, Signals signals, ILogger
                     waiting.Stored.TrySetResult();
                 return;
             }
-            catch (PostgresException e) when (!e.IsTransient && e.SqlState[..2] is not ("57" or "53" or "08"))
-            {
-                // one of them does not fit: it must not take the others along to the error queue
-                if (batch.Count > 1)
-                    foreach (var waiting in batch)
-                        await StoreAll([waiting], ct);
-                else
-                    batch[0].Stored.TrySetException(new InvalidOperationException($"PostgreSQL refused the event: {e.SqlState}"));
-                return;
-            }
-            catch (Exception e) when (e is NpgsqlException or TimeoutException)
+            catch (Exception e) when (IsOutage(e))
             {
                 // the messages stay unacknowledged and safe with the broker until the database is back
                 if (tries is 1 or 10 || tries % 100 == 0)
                     log.LogWarning("Events wait for the database ({Tries} tries): {Reason}", tries, e.GetType().Name);
                 await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(2000, 100 * tries)), ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (ct.IsCancellationRequested)
             {
-                break;
+            }
+            catch (Exception e)
+            {
+                // one of them does not fit: it must not take the others along to the error queue
+                if (batch.Count > 1)
+                    foreach (var waiting in batch)
+                        await StoreAll([waiting], ct);
+                else
+                    batch[0].Stored.TrySetException(new InvalidOperationException(
+                        $"The event cannot be stored: {e.GetType().Name} {(e as PostgresException)?.SqlState}"));
+                return;
             }
         }
         foreach (var waiting in batch)
             waiting.Stored.TrySetCanceled(ct);
     }
+
+    private static bool IsOutage(Exception e) => e switch
+    {
+        PostgresException p => p.IsTransient || p.SqlState[..2] is "57" or "53" or "08",
+        NpgsqlException or TimeoutException => true,
+        _ => false,
+    };
 
     private async Task Insert(IReadOnlyList<Waiting> batch, CancellationToken ct)
     {

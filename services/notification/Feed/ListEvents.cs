@@ -24,7 +24,7 @@ internal sealed record CloudEvent(
     [property: Description("Coded facts; which members an event type carries stands in its schema.")] JsonObject Data);
 
 /// <param name="Next">Cursor to go on with; the same as the one sent when nothing is new.</param>
-internal sealed record EventPage(IReadOnlyList<CloudEvent> Events, string Next);
+internal sealed record EventPage(IReadOnlyList<CloudEvent> Items, string Next);
 
 /// <summary>
 /// Everything the caller's institution is a party of, in the order of the log. Whoever follows the cursor misses
@@ -32,15 +32,14 @@ internal sealed record EventPage(IReadOnlyList<CloudEvent> Events, string Next);
 /// </summary>
 internal static class ListEvents
 {
-    public static void Map(IEndpointRouteBuilder app) => app.MapGet("/v1/events", Handle)
-        .WithName("listEvents").WithTags("Events")
-        .WithSummary("Read the events your institution is a party of.")
-        .WithDescription("Any role. Keep 'next' and send it as 'after': an empty page means nothing is new yet. Departments and patient classes that give an illness away are left out for readers who are no party.")
+    public static void Map(IEndpointRouteBuilder app) => app.MapGet("/events", Handle)
+        .Describe("listEvents", "Events", "Read the events your institution is a party of.",
+            "Any role. Keep 'next' and send it as 'after': an empty page means nothing is new yet. Departments and patient classes that give an illness away are left out for readers who are no party.")
         .Produces<EventPage>()
         .Produces(304)
         .Refuses(400, 403)
-        .Example(200, """
-            {"events":[{"specversion":"1.0","id":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10","source":"urn:referral:service:referral","type":"referral.up.accepted","subject":"ZZ2026030100001","time":"2026-03-01T01:30:00Z","datacontenttype":"application/json","dataschema":"urn:referral:schema:accepted:1","sequence":"3","sequencetype":"Integer","data":{"referralNo":"ZZ2026030100001","direction":"Up","state":"Accepted","sequence":3}}],"next":"hJ0m2q"}
+        .Example(null, """
+            {"items":[{"specversion":"1.0","id":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10","source":"/referral","type":"referral.up.accepted","subject":"ZZ2026030100001","time":"2026-03-01T01:30:00Z","datacontenttype":"application/json","dataschema":"urn:referral:schema:referral.accepted:1","sequence":"3","sequencetype":"Integer","data":{"referralNo":"ZZ2026030100001","direction":"Up","state":"Accepted","sequence":3}}],"next":"hJ0m2q"}
             """);
 
     private sealed record Row
@@ -64,7 +63,7 @@ internal static class ListEvents
         var list = "events|" + caller.Institution;
         var position = 0L;
         if (after is not null && !long.TryParse(cursors.Open(list, after), out position))
-            return new ProblemResult(Listing.BadCursor);
+            return new ProblemResult(Listing.BadCursor("after"));
 
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
         var rows = (await connection.QueryAsync<Row>("""
@@ -75,7 +74,7 @@ internal static class ListEvents
             limit @size
             """, new { caller.Institution, position, size })).AsList();
         var next = rows.Count > 0 ? cursors.Seal(list, rows[^1].Position.ToString()) : after ?? cursors.Seal(list, "0");
-        Listing.LinkNext(http, next, size);
+        Listing.LinkNext(http, "after", next, size);
         return Listing.Bytes(http, Write(rows, next));
     }
 
@@ -86,7 +85,7 @@ internal static class ListEvents
         using (var writer = new Utf8JsonWriter(buffer))
         {
             writer.WriteStartObject();
-            writer.WriteStartArray("events");
+            writer.WriteStartArray("items");
             foreach (var row in rows)
                 writer.WriteRawValue(row.Masked ? Masking.Mask(row.Body) : row.Body, skipInputValidation: true);
             writer.WriteEndArray();

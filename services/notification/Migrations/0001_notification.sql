@@ -184,9 +184,10 @@ create table audit (
     subject     text not null,
     institution text not null,
     role        text not null,
+    purpose     text not null,
     action      text not null,
     target      text not null,
-    outcome     text not null check (outcome in ('Done', 'Denied'))
+    denied      boolean not null
 );
 
 -- audit and event only grow

@@ -34,6 +34,9 @@ internal sealed class Receiver : IAsyncDisposable
     /// <summary>What was answered with 2xx.</summary>
     public ConcurrentQueue<Received> Taken { get; } = new();
 
+    /// <summary>The events it took, in order; a repetition counts once, as a receiver does that remembers the ids.</summary>
+    public IEnumerable<long> Sequences => Taken.DistinctBy(r => r.Id).Select(r => r.Sequence);
+
     /// <summary>How it answers: 204 unless a test says otherwise.</summary>
     public Func<HttpContext, Received, Task> Behaviour { get; set; } = (http, _) => Answer(http, 204);
 
@@ -59,7 +62,7 @@ internal sealed class Receiver : IAsyncDisposable
     }
 
     public Task Has(int count, string what, int seconds = 10) =>
-        Eventually.Is(() => Task.FromResult(Taken.Count >= count), $"{what}: {count} taken", seconds);
+        Eventually.Is(() => Task.FromResult(Taken.DistinctBy(r => r.Id).Count() >= count), $"{what}: {count} taken", seconds);
 
     private async Task Take(HttpContext http)
     {
