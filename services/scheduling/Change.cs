@@ -2,6 +2,7 @@ using Dapper;
 using Npgsql;
 using Referrals.Contracts;
 using SchedulingService.Bookings;
+using SchedulingService.Needs;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Messaging;
 
@@ -37,12 +38,24 @@ internal sealed class Change(
     public DateTimeOffset Now => now;
     public AppointmentCodes Codes => codes;
 
-    /// <summary>Tells an event with the commit. There is no other way to publish.</summary>
-    public void Say(string type, string subject, SchedulingFacts facts)
+    /// <summary>Tells an event about a referral with the commit. There is no other way to publish.</summary>
+    public async Task Say(string type, Need need, SchedulingFacts facts) => Say(type, need, await NextAttempt(need), facts);
+
+    /// <summary>As the other one, where the statement that made the change has taken the next number.</summary>
+    public void Say(string type, Need need, long attempt, SchedulingFacts facts)
     {
         var id = Guid.NewGuid();
-        _events.Add((id, type, EventBodies.Write(id, type, subject, now, facts)));
+        _events.Add((id, type, EventBodies.Write(id, type, need.ReferralNo, now, facts with
+        {
+            ReferralId = need.ReferralId, ReferralNo = need.ReferralNo, Attempt = attempt,
+        })));
     }
+
+    // what is said about a referral is numbered, so that its hearers can tell older news from newer
+    private Task<long> NextAttempt(Need need) =>
+        connection.QuerySingleAsync<long>("""
+            update need set attempt = attempt + 1 where referral_id = @ReferralId returning attempt
+            """, new { need.ReferralId });
 
     public Task Audit(Caller caller, string action, params Guid[] targets) =>
         Auditing.Write(connection, now, caller, action, denied: false, targets.Select(t => t.ToString()));

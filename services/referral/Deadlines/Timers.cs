@@ -17,10 +17,31 @@ internal enum Rung
 }
 
 /// <summary>One timer of the table: when it runs, from when it counts, and its ladder.</summary>
-/// <param name="Anchor">The moment it counts from; another moment starts it anew.</param>
+/// <param name="Anchor">The moment it counts from; another moment starts it anew, at its first rung.</param>
 /// <param name="Next">Time after the anchor and meaning of the rung with this index; null when the ladder ends.</param>
 internal sealed record Timer(
-    string Name, Func<Referral, bool> Runs, Func<Referral, DateTimeOffset?> Anchor, Func<Referral, int, (TimeSpan After, Rung Rung)?> Next);
+    string Name, Func<Referral, bool> Runs, Func<Referral, DateTimeOffset?> Anchor, Func<Referral, int, (TimeSpan After, Rung Rung)?> Next)
+{
+    /// <summary>Stands still while this holds, and keeps the rungs it has passed.</summary>
+    public Func<Referral, bool> Pauses { get; init; } = _ => false;
+
+    /// <summary>How long it stood still: that time does not count.</summary>
+    public Func<Referral, TimeSpan> StoodStill { get; init; } = _ => TimeSpan.Zero;
+
+    /// <summary>Rungs that are past when it starts are left out: nobody is reminded of what is over.</summary>
+    public bool SkipsThePast { get; init; }
+
+    public RunningTimer At(Referral referral, DateTimeOffset anchor, int level) => new(Name, anchor, level,
+        Pauses(referral) || Next(referral, level) is not { } rung ? null : anchor + StoodStill(referral) + rung.After);
+
+    public RunningTimer Start(Referral referral, DateTimeOffset anchor, DateTimeOffset now)
+    {
+        var level = 0;
+        while (SkipsThePast && Next(referral, level) is { } rung && anchor + rung.After <= now)
+            level++;
+        return At(referral, anchor, level);
+    }
+}
 
 /// <summary>A timer that runs for a referral, with the rungs it has passed.</summary>
 internal sealed record RunningTimer(string Timer, DateTimeOffset Anchor, int Level, DateTimeOffset? DueAt);
@@ -33,33 +54,40 @@ internal static class Timers
 {
     public static readonly IReadOnlyList<Timer> All =
     [
+        new("Intake", r => r.At(Draft) && r.Channel is Channel.APP or Channel.MINI_PROGRAM, r => r.DraftedAt, Ladder(_ => [(Day, Rung.Missed)], Day)),
         new("InternalReview", r => r.At(InternalReview), r => r.StateSince, Ladder(r => [(Hours(r, 4, 1, 1), Rung.Missed)], Hour * 4)),
-        new("Triage", r => r.IsUp && r.At(Submitted, InTriage), r => r.LegSubmittedAt + r.TriagePaused, Triage),
+        new("Triage", r => r.IsUp && r.At(Submitted, InTriage, InformationRequested), r => r.LegSubmittedAt, Triage)
+            { Pauses = Asked, StoodStill = r => r.TriagePaused },
         new("Turnaround", r => Booking(r) && r.ScheduledAt is null && !r.IsEmergency && r.At(Submitted, InTriage, InformationRequested, Accepted),
             r => r.SubmittedAt, Ladder(_ => [(Hour * 4, Rung.Missed)])),
         new("Information", r => r.At(InformationRequested), r => r.StateSince,
             Ladder(r => r.IsUp && !r.IsEmergency && !r.External
                 ? [(Hours(r, 48, 12, 0.5), Rung.Missed), (Day * 7, Rung.Acts)]
-                : [(Hours(r, 48, 12, 0.5), Rung.Missed)])),
+                : [(Hours(r, 48, 12, 0.5), Rung.Missed)], Day)),
         new("Scheduling", r => Booking(r) && !r.IsEmergency && r.At(Accepted), r => r.StateSince,
             Ladder(r => [(Hour * 2, Rung.Warning), (Hours(r, 24, 4, 4), Rung.Missed)])),
-        new("Capacity", r => r.At(Waitlisted), r => r.StateSince, Ladder(r => [(Hours(r, 72, 24, 2), Rung.Missed)], Day)),
+        new("Capacity", r => r.At(Waitlisted) && !r.IsEmergency, r => r.StateSince, Ladder(r => [(Hours(r, 72, 24, 24), Rung.Missed)], Day)),
+        new("Reminder", r => r.At(Scheduled), r => r.BookingStartsAt, Ladder(_ => [(-Day, Rung.Warning), (-2 * Hour, Rung.Warning)]))
+            { SkipsThePast = true },
         new("Absence", r => r.At(Scheduled) && !r.IsEmergency && !InBed(r), r => r.BookingEndsAt, Ladder(_ => [(Minute * 30, Rung.Acts)])),
         new("NoShow", r => r.At(NoShow) && !r.IsEmergency, r => r.StateSince, Ladder(_ => [(Day * 7, Rung.Acts)])),
-        new("Arrival", r => r.At(InTransit), r => r.ExpectedArrival,
+        // who left without a date is missed a day later
+        new("Arrival", r => r.At(InTransit), r => r.ExpectedArrival ?? r.DispatchedAt + Day,
             Ladder(r => r.IsEmergency ? [(Minute * 15, Rung.Missed)] : [(Minute * 30, Rung.Acts)], Minute * 15)),
         new("BedHold", r => r.At(Scheduled) && InBed(r), r => Later(r.ExpectedArrival, r.BookingStartsAt), Ladder(_ => [(Hour * 48, Rung.Acts)])),
-        new("Treatment", r => r.IsUp && r.At(Arrived, InTreatment), r => r.ArrivedAt,
+        // a reading is treated where it was accepted: nobody arrives
+        new("Treatment", r => r.IsUp && (r.At(Arrived, InTreatment) || !Booking(r) && r.At(Accepted)), r => r.ArrivedAt ?? r.AcceptedAt,
             Ladder(_ => [(Hour * 36, Rung.Warning), (Hour * 48, Rung.Missed)], Day)),
         new("Return", r => r.At(Treated) && r.RehabEligible == true && r.LiveChildId is null, r => r.ReturnSince,
             Ladder(_ => [(Day, Rung.Missed)], Day)),
-        new("DownAcknowledge", r => !r.IsUp && r.At(Submitted, InTriage), r => r.LegSubmittedAt + r.TriagePaused, Ladder(_ => [(Day, Rung.Missed)], Day)),
+        new("DownAcknowledge", r => !r.IsUp && r.At(Submitted, InTriage, InformationRequested), r => r.LegSubmittedAt, Ladder(_ => [(Day, Rung.Missed)], Day))
+            { Pauses = Asked, StoodStill = r => r.TriagePaused },
         new("Discharge", r => !r.IsUp && r.At(Accepted, Waitlisted, Scheduled), r => r.ExpectedArrival, Ladder(_ => [(Day, Rung.Missed)], Day)),
         new("FirstFollowUp", r => !r.IsUp && r.At(Arrived), r => r.ArrivedAt, Ladder(_ => [(Day * 7, Rung.FollowUpOverdue)], Day * 2)),
         new("FollowUpDue", r => r.At(FollowUp) && r.NextFollowUpOn is not null, r => ChinaTime.EndOf(r.NextFollowUpOn!.Value),
             Ladder(_ => [(TimeSpan.Zero, Rung.FollowUpOverdue)], Day * 2)),
-        new("GreenChannel", r => r.IsEmergency && r.AcknowledgedAt is null && r.At(Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, InTransit),
-            r => r.LegSubmittedAt, Ladder(_ => [(Minute * 15, Rung.Missed), (Hour * 2, Rung.Escalated), (Hour * 4, Rung.Escalated)], Hour * 2)),
+        new("GreenChannel", r => r is { IsEmergency: true, SubmittedAt: not null, AcknowledgedAt: null, ArrivedAt: null }, r => r.LegSubmittedAt,
+             Ladder(_ => [(Minute * 15, Rung.Missed), (Hour * 2, Rung.Escalated), (Hour * 4, Rung.Escalated)], Hour * 2)),
         new("Consent", r => r.IsEmergency && r.ConsentAt is null && r.SubmittedAt is not null && !r.IsFinal, r => r.SubmittedAt,
             Ladder(_ => [(Day, Rung.Missed)], Day)),
         new("CancellationConfirm", r => r.At(CancellationRequested), r => r.StateSince,
@@ -84,7 +112,7 @@ internal static class Timers
             if (!timer.Runs(referral) || timer.Anchor(referral) is not { } anchor)
                 continue;
             var known = before.Find(t => t.Timer == timer.Name && t.Anchor == anchor);
-            after.Add(known ?? At(timer, referral, anchor, 0));
+            after.Add(known is null ? timer.Start(referral, anchor, now) : timer.At(referral, anchor, known.Level));
         }
         Set(referral, after);
     }
@@ -95,7 +123,7 @@ internal static class Timers
         var running = Running(referral);
         var i = running.FindIndex(t => t.Timer == name);
         if (i >= 0)
-            running[i] = At(ByName[name], referral, running[i].Anchor, running[i].Level + 1);
+            running[i] = ByName[name].At(referral, running[i].Anchor, running[i].Level + 1);
         Set(referral, running);
     }
 
@@ -105,9 +133,6 @@ internal static class Timers
 
     public static List<RunningTimer> Running(Referral referral) =>
         referral.Timers.Length <= 2 ? [] : JsonSerializer.Deserialize<List<RunningTimer>>(referral.Timers) ?? [];
-
-    private static RunningTimer At(Timer timer, Referral referral, DateTimeOffset anchor, int level) =>
-        new(timer.Name, anchor, level, timer.Next(referral, level) is { } rung ? anchor + rung.After : null);
 
     private static void Set(Referral referral, List<RunningTimer> running)
     {
@@ -146,6 +171,8 @@ internal static class Timers
 
     private static TimeSpan Hours(Referral r, double routine, double urgent, double emergency) =>
         TimeSpan.FromHours(r.Priority switch { Priority.Routine => routine, Priority.Urgent => urgent, Priority.Emergency => emergency });
+
+    private static bool Asked(Referral r) => r.At(InformationRequested);
 
     private static bool Booking(Referral r) => r.Kind is not (ReferralKind.DiagnosticReading or ReferralKind.Advice);
 

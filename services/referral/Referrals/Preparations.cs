@@ -85,6 +85,9 @@ internal static class Preparations
     public static async Task<(ReferFurther, IReadOnlyList<Birth>, Problem?)> ReRefer(Preparing<ReferFurther> about)
     {
         var (next, births, problem) = await Link(about, about.Command.Slip, Relation.ReReferral);
+        // the running plan goes on beside a planned check: its acceptance must not end it
+        if (next is not null && about.Command.PlannedCheck)
+            next.Referral.Flags = [.. next.Referral.Flags, ReferFurther.PlannedCheckFlag];
         return (about.Command with { Next = next }, births, problem);
     }
 

@@ -74,6 +74,7 @@ internal sealed class Referral : SagaStateMachineInstance
 
     public DateTimeOffset DraftedAt { get; set; }
     public DateTimeOffset? SubmittedAt { get; set; }
+    /// <summary>From when triage of this leg counts: its submission, or the last change of priority.</summary>
     public DateTimeOffset? LegSubmittedAt { get; set; }
     /// <summary>How long triage stood still because the sender was asked something.</summary>
     public TimeSpan TriagePaused { get; set; }

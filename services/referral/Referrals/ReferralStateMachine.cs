@@ -32,7 +32,7 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
         Initially(
             When(StartDraft).By(Sender).TransitionTo(Draft).Record("drafted"),
             When(Submit).By(Sender).Do(SubmitReferral.Ask).SubmitOrDispatch(this),
-            When(Arrive).By(Receiver).Do(SubmitReferral.AskAfterwards).TransitionTo(Submitted).Tell(Step.Submitted)
+            When(Arrive).By(Receiver).WhereSomebodyComes().Do(SubmitReferral.AskAfterwards).TransitionTo(Submitted).Tell(Step.Submitted)
                 .TransitionTo(Accepted).Tell(Step.Accepted)
                 .Do(RecordArrival.Register).TransitionTo(Arrived).Tell(Step.Arrived));
 
@@ -58,7 +58,7 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
 
         During([Submitted, InTriage],
             When(RequestInformation).By(Receiver).Do(Triage.RequestInformation.Ask).TransitionTo(InformationRequested).Tell(Step.InformationRequested),
-            When(Accept).By(Receiver).Do(AcceptReferral.TakeOver).TransitionTo(Accepted).Tell(Step.Accepted),
+            When(Accept).By(Receiver).Must(AcceptReferral.TakesOver, Refusals.NotThisKind).Do(AcceptReferral.TakeOver).TransitionTo(Accepted).Tell(Step.Accepted),
             When(Advise).By(Receiver).OnlyUp().Do(AdviseReferral.Advise).TransitionTo(Advised).Tell(Step.Advised));
 
         During(InformationRequested,
@@ -86,35 +86,38 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
 
         // ── place and time ───────────────────────────────────────────────────────────────────────────────────
         During([Accepted, Waitlisted, NoShow],
-            When(Booked).By(Side.System).Do(RecordBooking.Hold).TransitionTo(Scheduled).Tell(Step.Scheduled));
-        During([Scheduled, InTransit],
-            When(Booked).By(Side.System).Do(RecordBooking.Hold).Tell(Rescheduled));
-        During(Accepted,
-            When(NoCapacity).By(Side.System).Do(RecordNoCapacity.Wait).TransitionTo(Waitlisted).Tell(Step.Waitlisted));
-        During([Scheduled, NoShow],
-            When(CancelBooking).By(Receiver | Sender | Side.System).Do(Booking.CancelBooking.LetGo).TransitionTo(Accepted).Tell(BookingCancelled));
+            When(Booked).By(Side.System).WhereSomebodyComes().Do(RecordBooking.Hold).TransitionTo(Scheduled).Tell(Step.Scheduled));
+        During(Scheduled,
+            When(Booked).By(Side.System).WhereSomebodyComes().Do(RecordBooking.Hold).Tell(Rescheduled));
         During(InTransit,
-            When(CancelBooking).By(Receiver | Sender | Side.System).Do(Booking.CancelBooking.LetGo).Tell(BookingCancelled));
+            When(Booked).By(Side.System).WhereSomebodyComes().Do(RecordBooking.Hold).TellFirstOrNext());
+        During(Accepted,
+            When(NoCapacity).By(Side.System).WhereSomebodyComes().Do(RecordNoCapacity.Wait).TransitionTo(Waitlisted).Tell(Step.Waitlisted));
+        During([Scheduled, NoShow],
+            When(CancelBooking).By(Receiver | Sender | Side.System).WhereSomebodyComes().Do(Booking.CancelBooking.LetGo).TransitionTo(Accepted).Tell(BookingCancelled));
+        During(InTransit,
+            When(CancelBooking).By(Receiver | Sender | Side.System).WhereSomebodyComes().Do(Booking.CancelBooking.LetGo).Tell(BookingCancelled));
         During([Scheduled, InTransit],
-            When(MissAppointment).By(Receiver | Side.System).NotAnEmergency().Do(RecordNoShow.Missed).TransitionTo(NoShow).Tell(Step.NoShow));
+            When(MissAppointment).By(Receiver | Side.System).NotAnEmergency().WhereSomebodyComes().Do(RecordNoShow.Missed).TransitionTo(NoShow).Tell(Step.NoShow));
 
         // ── another target, or an emergency after all ────────────────────────────────────────────────────────
         During([Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow, InTransit],
             When(Redirect).By(Receiver | Sender | Alliance).Do(RedirectReferral.NextLeg).NextLegState(this).Tell(Redirected));
         During([InternalReview, Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow],
-            When(MakeEmergency).By(Sender).OnlyUp().Do(Intake.MakeEmergency.Raise).AnnounceIfUnheard(this).TransitionTo(InTransit).Tell(MadeEmergency));
+            When(MakeEmergency).By(Sender).OnlyUp().WhereSomebodyComes().Do(Intake.MakeEmergency.Raise).AnnounceIfUnheard(this)
+                .TransitionTo(InTransit).Tell(MadeEmergency).Tell(Step.InTransit));
 
         // ── on the way ───────────────────────────────────────────────────────────────────────────────────────
         During([Accepted, Waitlisted, Scheduled],
-            When(Dispatch).By(Sender).Do(DispatchPatient.Leave).TransitionTo(InTransit).Tell(Step.InTransit));
+            When(Dispatch).By(Sender).WhereSomebodyComes().Do(DispatchPatient.Leave).TransitionTo(InTransit).Tell(Step.InTransit));
         During([InTransit, NoShow],
-            When(ChangeArrival).By(Receiver | Sender).Do(Journey.ChangeArrival.Move).TransitionTo(InTransit).Tell(ArrivalChanged));
+            When(ChangeArrival).By(Receiver | Sender).WhereSomebodyComes().Do(Journey.ChangeArrival.Move).TransitionTo(InTransit).Tell(ArrivalChanged));
         During([Submitted, InTriage, InformationRequested],
-            When(Arrive).By(Receiver).Must(RecordArrival.Comes, Refusals.NotThisKind).Do(AcceptReferral.ByArrival)
+            When(Arrive).By(Receiver).WhereSomebodyComes().Do(AcceptReferral.ByArrival)
                 .TransitionTo(Accepted).Tell(Step.Accepted)
                 .Do(RecordArrival.Register).TransitionTo(Arrived).Tell(Step.Arrived));
         During([Accepted, Waitlisted, Scheduled, NoShow, InTransit, CancellationRequested],
-            When(Arrive).By(Receiver).Must(RecordArrival.Comes, Refusals.NotThisKind).Do(RecordArrival.Register).TransitionTo(Arrived).Tell(Step.Arrived));
+            When(Arrive).By(Receiver).WhereSomebodyComes().Do(RecordArrival.Register).TransitionTo(Arrived).Tell(Step.Arrived));
 
         // ── up: treatment and the way back ───────────────────────────────────────────────────────────────────
         During(Arrived,
@@ -124,9 +127,9 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
             When(CompleteTreatment).By(Receiver).OnlyUp().Do(Treatment.CompleteTreatment.Conclude).TransitionTo(Treated).Tell(Step.Treated));
         During(Treated,
             When(Return).By(Receiver).OnlyFor(OutpatientTransfer, InpatientTransfer).Must(ReturnPatient.NoLiveChild, Refusals.ReturnUnderWay).Do(ReturnPatient.SendBack).Tell(ReturnInitiated),
-            When(ReturnAccepted).By(Side.System).Do(ReturnProgress.Accepted).Tell(Step.ReturnAccepted),
-            When(ReturnArrived).By(Side.System).Do(ReturnProgress.Arrived).TransitionTo(Completed).Tell(Step.Completed),
-            When(ReturnFailed).By(Side.System).Do(ReturnProgress.Failed).Tell(NoteAdded),
+            When(ReturnAccepted).By(Side.System).Must(ReturnPatient.ChildIsLive, Refusals.NotInThisState).Do(ReturnProgress.Accepted).Tell(Step.ReturnAccepted),
+            When(ReturnArrived).By(Side.System).OnlyUp().Must(ReturnPatient.ChildIsLive, Refusals.NotInThisState).Do(ReturnProgress.Arrived).TransitionTo(Completed).Tell(Step.Completed),
+            When(ReturnFailed).By(Side.System).Must(ReturnPatient.ChildIsLive, Refusals.NotInThisState).Do(ReturnProgress.Failed).Tell(NoteAdded),
             When(CompleteWithoutReturn).By(Receiver).OnlyUp().Do(Treatment.CompleteWithoutReturn.Conclude).TransitionTo(Completed).Tell(Step.Completed));
         During([Arrived, InTreatment, Treated],
             When(ReferOnward).By(Receiver).OnlyUp().Do(ReferFurther.Onward).Tell(ReferredOnward),
@@ -148,32 +151,36 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
         During(CancellationRequested,
             When(TakeBack).By(Sender).Do(Ending.RequestCancellation.Forget).WhereItCameFrom(this).Tell(CancellationTakenBack),
             When(RefuseCancellation).By(Receiver).Do(Ending.RequestCancellation.Refuse).WhereItCameFrom(this).Tell(CancellationRefused),
-            When(ConfirmCancellation).By(Receiver | Side.System).Do(Ending.RequestCancellation.Confirm).TransitionTo(Cancelled).Tell(Step.Cancelled));
+            When(ConfirmCancellation).By(Receiver | Side.System).ByItselfOnly(Ending.RequestCancellation.NobodyIsOnTheRoad).Do(Ending.RequestCancellation.Confirm).TransitionTo(Cancelled).Tell(Step.Cancelled));
 
-        During([Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow, InTransit, CancellationRequested],
-            When(Close).By(Sender | Receiver | Alliance | Side.System).Do(CloseReferral.End).TransitionTo(Closed).Tell(Step.Closed));
+        During([Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, InTransit, CancellationRequested],
+            When(Close).By(Sender | Receiver | Alliance).Do(CloseReferral.End).TransitionTo(Closed).Tell(Step.Closed));
+        During(NoShow,
+            When(Close).By(Sender | Receiver | Alliance | Side.System).ByItselfOnly(r => !r.IsEmergency).Do(CloseReferral.End).TransitionTo(Closed).Tell(Step.Closed));
         During([Arrived, InTreatment, Treated, FollowUp],
             When(Close).By(Receiver).Do(CloseReferral.End).TransitionTo(Closed).Tell(Step.Closed));
 
         // ── what changes no state ────────────────────────────────────────────────────────────────────────────
-        During([Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow, InTransit],
-            When(RaisePriority).By(Sender | Receiver).Do(ChangePriority.Raise).Tell(PriorityRaised));
+        During([Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow, InTransit, CancellationRequested],
+            When(RaisePriority).By(Sender | Receiver).Must(ChangePriority.IsRoutine, Refusals.NotInThisState).Do(ChangePriority.Raise).Tell(PriorityRaised));
         During(InTriage,
-            When(LowerPriority).By(Receiver).Do(ChangePriority.Lower).Tell(PriorityLowered));
+            When(LowerPriority).By(Receiver).Must(ChangePriority.IsUrgent, Refusals.NotInThisState).Do(ChangePriority.Lower).Tell(PriorityLowered));
 
         State[] open = [Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow, InTransit,
             Arrived, InTreatment, Treated, FollowUp, CancellationRequested];
         During(open,
             When(Attach).By(Sender | Receiver).Do(AttachResult.Keep).Tell(AttachmentAdded),
             When(AddNote).By(Sender | Receiver).Do(Annotate.Note).Tell(NoteAdded),
-            When(DeadlineReached).By(Side.System).Do(Deadlines.DeadlineReached.Escalate).TellDeadline());
+            When(DeadlineReached).By(Side.System).Do(Deadlines.DeadlineReached.Escalate).Tell(m => m.EventName));
+        During([Draft, InternalReview],
+            When(DeadlineReached).By(Side.System).Do(Deadlines.DeadlineReached.Escalate).Record(m => m.EventName));
 
         State[] known = [.. open, Completed, Advised, Declined, Cancelled, Expired, Closed];
         During(known,
             When(AddAddendum).By(Sender | Receiver).Must(Annotate.WasSubmitted, Refusals.NotInThisState).Do(Annotate.Addendum).Tell(AddendumAdded),
-            When(MarkInError).By(Sender | Receiver).Must(Annotate.WasSubmitted, Refusals.NotInThisState).Do(Annotate.InError).Tell(MarkedInError),
+            When(MarkInError).By(Sender | Receiver).Must(Annotate.WasSubmitted, Refusals.NotInThisState).Must(Annotate.WasRight, Refusals.NotInThisState).Do(Annotate.InError).Tell(MarkedInError),
             When(FileConsent).By(Sender | Receiver).Must(Annotate.WasSubmitted, Refusals.NotInThisState).Do(Annotate.Consent).Tell(ConsentFiled),
-            When(IdentifyPatient).By(Sender | Receiver).Must(Annotate.WasSubmitted, Refusals.NotInThisState).Do(Annotations.IdentifyPatient.Identify).Tell(PatientIdentified),
+            When(IdentifyPatient).By(Sender | Receiver).Must(Annotate.WasSubmitted, Refusals.NotInThisState).Must(Annotations.IdentifyPatient.IsUnknown, Refusals.PatientKnown).Do(Annotations.IdentifyPatient.Identify).Tell(PatientIdentified),
             When(Rate).By(Sender | Receiver).Must(Annotate.WasSubmitted, Refusals.NotInThisState).Do(Annotate.Rate).Tell(Rated));
     }
 

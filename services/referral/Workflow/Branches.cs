@@ -1,7 +1,7 @@
 using MassTransit;
 using Referrals.Contracts;
-using ReferralService.Deadlines;
 using ReferralService.Referrals;
+using ReferralService.Referrals.Booking;
 using ReferralService.Referrals.Decision;
 using ReferralService.Referrals.Intake;
 
@@ -45,11 +45,7 @@ internal static class Branches
         return move.Do((r, _) => r.CameFrom = null);
     }
 
-    /// <summary>Warning, missed or escalated: the level says which.</summary>
-    public static EventActivityBinder<Referral, Move<DeadlineReached>> TellDeadline(
-        this EventActivityBinder<Referral, Move<DeadlineReached>> move) =>
-        move.IfElse(m => m.Message.Command.EventName == ReferralEvents.DeadlineWarning, m => m.Tell(ReferralEvents.DeadlineWarning),
-            m => m.IfElse(x => x.Message.Command.EventName == ReferralEvents.FollowUpOverdue, x => x.Tell(ReferralEvents.FollowUpOverdue),
-                x => x.IfElse(y => y.Message.Command.EventName == ReferralEvents.DeadlineMissed, y => y.Tell(ReferralEvents.DeadlineMissed),
-                    y => y.Tell(ReferralEvents.Escalated))));
+    /// <summary>A patient on the way is booked for the first time, or booked elsewhere than before.</summary>
+    public static EventActivityBinder<Referral, Move<RecordBooking>> TellFirstOrNext(this EventActivityBinder<Referral, Move<RecordBooking>> move) =>
+        move.IfElse(m => m.Message.Extras.FirstBooking, m => m.Tell(ReferralEvents.Scheduled), m => m.Tell(ReferralEvents.Rescheduled));
 }

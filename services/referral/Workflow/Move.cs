@@ -91,6 +91,7 @@ internal sealed class EventExtras
     public Guid? LinkedId { get; set; }
     public string? LinkedNo { get; set; }
     public IReadOnlyList<string>? Flags { get; set; }
+    public bool FirstBooking { get; set; }
 }
 
 /// <summary>A version of the national form as it was written.</summary>

@@ -28,8 +28,10 @@ internal sealed class MoveDriver(ReferralStateMachine machine)
             new MessageConsumeContext<Move<T>>(NoMessage, move), referral);
         await ((StateMachine<Referral>)machine).RaiseEvent(
             new MassTransitStateMachine<Referral>.BehaviorContextProxy<Move<T>>(machine, saga, saga, on));
-        if (move.Rows.Count > 0 && move.Refusal is null)
-            Deadlines.Timers.Restart(referral, move.Now);
+        if (move.Rows.Count == 0 || move.Refusal is not null)
+            return move;
+        Referrals.Triage.ClaimReferral.Slide(referral, move);
+        Deadlines.Timers.Restart(referral, move.Now);
         return move;
     }
 

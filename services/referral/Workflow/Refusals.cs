@@ -27,6 +27,9 @@ internal static class Refusals
     public static readonly ProblemType ReturnUnderWay = new("return-under-way", 409,
         new("A downward referral of this patient is under way", "该患者已有进行中的下转单"),
         new("Wait until it ends, or cancel it, then return the patient again.", "请等待其结束或取消后再次下转。"));
+    public static readonly ProblemType PatientKnown = new("patient-known", 409,
+        new("The patient is known already", "患者身份已确认"),
+        new("Mend a mistake with an addendum.", "如有错误请使用 addendum 补充说明。"));
     public static readonly ProblemType RuleBroken = new("rule-broken", 422,
         new("A rule of the alliance stands against it", "违反医联体规则"),
         new("'errors' names the rule's member and says what to do.", "请按 errors 中的提示处理。"));
@@ -45,7 +48,7 @@ internal static class Refusals
 
     public static readonly IReadOnlyList<ProblemType> All =
     [
-        NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay,
+        NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, PatientKnown,
         RuleBroken, Duplicate, ReviewNeeded, TriedBefore, WrongCode,
     ];
 

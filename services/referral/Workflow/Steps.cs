@@ -41,6 +41,11 @@ internal static class Steps
         Func<Referral, bool> holds, ProblemType otherwise) where T : class =>
         move.Add(new Guard<T>(~Side.None, (referral, _) => holds(referral) ? null : (Problem)otherwise));
 
+    /// <summary>Where the system acts by itself, only on a row for which this holds; people are not held by it.</summary>
+    public static EventActivityBinder<Referral, Move<T>> ByItselfOnly<T>(this EventActivityBinder<Referral, Move<T>> move,
+        Func<Referral, bool> holds) where T : class =>
+        move.Add(new Guard<T>(~Side.None, (referral, actor) => actor != Side.System || holds(referral) ? null : (Problem)Refusals.NotInThisState));
+
     /// <summary>What the move does to the row, or why it may not: the pure decision of a slice.</summary>
     public static EventActivityBinder<Referral, Move<T>> Do<T>(this EventActivityBinder<Referral, Move<T>> move,
         Func<Referral, Move<T>, Problem?> decide) where T : class => move.Add(new Decision<T>(decide));
@@ -54,10 +59,16 @@ internal static class Steps
 
     /// <summary>Writes a row of the history and, from submit on, its event.</summary>
     public static EventActivityBinder<Referral, Move<T>> Tell<T>(this EventActivityBinder<Referral, Move<T>> move, string @event)
+        where T : class => move.Add(new Telling<T>(_ => @event, partnersHear: true));
+
+    public static EventActivityBinder<Referral, Move<T>> Tell<T>(this EventActivityBinder<Referral, Move<T>> move, Func<T, string> @event)
         where T : class => move.Add(new Telling<T>(@event, partnersHear: true));
 
     /// <summary>Writes a row of the history that partners never hear of: the life of a draft.</summary>
     public static EventActivityBinder<Referral, Move<T>> Record<T>(this EventActivityBinder<Referral, Move<T>> move, string @event)
+        where T : class => move.Add(new Telling<T>(_ => @event, partnersHear: false));
+
+    public static EventActivityBinder<Referral, Move<T>> Record<T>(this EventActivityBinder<Referral, Move<T>> move, Func<T, string> @event)
         where T : class => move.Add(new Telling<T>(@event, partnersHear: false));
 
     private abstract class Activity<T> : IStateMachineActivity<Referral, Move<T>> where T : class
@@ -91,11 +102,11 @@ internal static class Steps
         protected override bool Run(Referral referral, Move<T> move) => (move.Refusal = decide(referral, move)) is null;
     }
 
-    private sealed class Telling<T>(string name, bool partnersHear) : Activity<T> where T : class
+    private sealed class Telling<T>(Func<T, string> name, bool partnersHear) : Activity<T> where T : class
     {
         protected override bool Run(Referral referral, Move<T> move)
         {
-            HistoryRows.Write(referral, move, name, partnersHear);
+            HistoryRows.Write(referral, move, name(move.Command), partnersHear);
             return true;
         }
     }

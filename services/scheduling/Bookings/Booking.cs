@@ -1,3 +1,4 @@
+using Referrals.Contracts;
 using SchedulingService.Waiting;
 
 namespace SchedulingService.Bookings;
@@ -44,6 +45,18 @@ internal sealed record Booking
     public DateTimeOffset? EndedAt { get; init; }
 
     public Line Line => Line.Of(Institution, Department, Resource);
+
+    /// <summary>What every event about it says.</summary>
+    public SchedulingFacts Facts => new()
+    {
+        Leg = Leg, BookingId = Id, Institution = Institution, Department = Department, Resource = Resource,
+    };
+
+    /// <summary>What is told of a place that is held: when, with whom, and the hash of its code.</summary>
+    public SchedulingFacts HeldFacts(string codeHash) => Facts with
+    {
+        StartsAt = StartsAt, EndsAt = EndsAt, Clinician = Clinician, CodeHash = codeHash,
+    };
 
     /// <summary>Columns in the order of the table, for every statement that reads whole rows.</summary>
     public const string Columns = """

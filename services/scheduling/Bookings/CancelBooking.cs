@@ -49,10 +49,7 @@ internal static class CancelBooking
             await Line.Pass(change, [booking.Line]);
             var by = SideOf(command.Caller, booking);
             await LetGo.Of(change, booking, BookingState.Cancelled, reason, by);
-            await TakePlace.Say(change, need, SchedulingEvents.BookingCancelled, booking, new()
-            {
-                Institution = booking.Institution, Reason = reason.Code, By = by,
-            });
+            await change.Say(SchedulingEvents.BookingCancelled, need, booking.Facts with { Reason = reason.Code, By = by });
             await ServeLine.Serve(change, booking.Line);
             await change.Audit(command.Caller, "booking.cancel", id);
             var version = booking.Version + 1;

@@ -54,7 +54,7 @@ internal static class RescheduleBooking
                 return impossible!;
 
             await LetGo.Of(change, old, BookingState.Rescheduled, reason, CancelBooking.SideOf(command.Caller, old));
-            var booking = await TakePlace.Take(change, need, place, replaces: old, reason.Code);
+            var booking = await TakePlace.Instead(change, need, place, old, reason);
             await ServeLine.Serve(change, old.Line);
             await change.Audit(command.Caller, "booking.reschedule", id, booking.Id);
             return Reply.Done(StatusCodes.Status201Created, new BookingMoved(booking.Id, booking.ReferralId, booking.State,

@@ -43,15 +43,16 @@ internal static class Reconcile
         var freed = fates.Where(f => f.Fate is not (Fate.Stays or Fate.IsUsed)).Select(f => f.Booking.Line).Distinct().ToList();
         var asks = need.Wants && fates.All(f => f.Fate is not (Fate.Stays or Fate.IsUsed));
         var lines = asks ? need.Lines : [];
+        var isNew = false;
+        if (asks)
+            isNew = await JoinLines.Join(change, need);
+        else
+            await JoinLines.Leave(change, need.ReferralId);
         if (freed.Count + lines.Count > 0)
             await Line.Pass(change, freed.Concat(lines));
 
         foreach (var (booking, fate) in fates)
             await Apply(change, need, booking, fate);
-
-        var isNew = asks && await JoinLines.Join(change, need);
-        if (!asks)
-            await JoinLines.Leave(change, need.ReferralId);
 
         // what became free goes by the order of its line, in which this referral may stand, too
         var served = new HashSet<Guid>();
@@ -62,11 +63,9 @@ internal static class Reconcile
                 served.UnionWith(await ServeLine.Serve(change, line, only: need.ReferralId));
 
         if (isNew && !served.Contains(need.ReferralId))
-            change.Say(SchedulingEvents.NoCapacity, need.ReferralNo, new()
+            await change.Say(SchedulingEvents.NoCapacity, need, new()
             {
-                ReferralId = need.ReferralId, ReferralNo = need.ReferralNo, Leg = need.Leg,
-                Attempt = await TakePlace.NextAttempt(change, need.ReferralId),
-                Institution = need.Receiver, Department = need.Department, Resource = need.Resource,
+                Leg = need.Leg, Institution = need.Receiver, Department = need.Department, Resource = need.Resource,
             });
     }
 
@@ -85,7 +84,7 @@ internal static class Reconcile
                 break;
             case Fate.IsReleased:
                 await LetGo.Of(change, booking, BookingState.Released);
-                await TakePlace.Say(change, need, SchedulingEvents.Released, booking, new() { Institution = booking.Institution });
+                await change.Say(SchedulingEvents.Released, need, booking.Facts);
                 break;
             case Fate.Stays:
                 break;

@@ -61,7 +61,8 @@ internal sealed class WhenReferralMoved(Changes changes) : IConsumer<ReferralEve
             @AgainSequence, @EmergencySequence, @EmergencyAt, @ArrivalSequence, @ArrivalAt
         from heard
         on conflict (referral_id) do update set referral_id = excluded.referral_id
-        returning *;
+        -- xmax is zero in a row that was inserted
+        returning *, xmax = 0 as is_new;
 
         select {Booking.Columns}
         from booking
@@ -70,17 +71,18 @@ internal sealed class WhenReferralMoved(Changes changes) : IConsumer<ReferralEve
 
     private static async Task<(Need Need, IReadOnlyList<Booking> Bookings)?> Learn(Change change, ReferralEvent heard)
     {
-        Need known;
-        List<Booking> bookings;
-        await using (var rows = await change.Connection.QueryMultipleAsync(Hear, Parameters(Need.Of(heard), heard.Id)))
-        {
-            if (await rows.ReadSingleOrDefaultAsync<Need>() is not { } row)
-                return null;
-            known = row;
-            bookings = (await rows.ReadAsync<Booking>()).AsList();
-        }
+        await using var rows = await change.Connection.QueryMultipleAsync(Hear, Parameters(Need.Of(heard), heard.Id));
+        if (rows.Read<Need, bool, (Need Need, bool IsNew)?>((need, isNew) => (need, isNew), splitOn: "is_new").SingleOrDefault() is not var (known, isNew))
+            return null;
+        var bookings = (await rows.ReadAsync<Booking>()).AsList();
         var need = known.Hear(heard);
-        await change.Connection.ExecuteAsync("""
+        if (!isNew)
+            await Remember(change, need, heard.Id);
+        return (need, bookings);
+    }
+
+    private static Task Remember(Change change, Need need, Guid messageId) =>
+        change.Connection.ExecuteAsync("""
             update need set
                 sequence = @Sequence, leg = @Leg, state = @State, receiver = @Receiver, department = @Department,
                 priority = @Priority, contracted = @Contracted, asked_sequence = @AskedSequence, asked_leg = @AskedLeg,
@@ -89,9 +91,7 @@ internal sealed class WhenReferralMoved(Changes changes) : IConsumer<ReferralEve
                 emergency_sequence = @EmergencySequence, emergency_at = @EmergencyAt,
                 arrival_sequence = @ArrivalSequence, arrival_at = @ArrivalAt
             where referral_id = @ReferralId
-            """, Parameters(need, heard.Id));
-        return (need, bookings);
-    }
+            """, Parameters(need, messageId));
 
     // Dapper writes an enum as a number: names are passed instead
     private static DynamicParameters Parameters(Need need, Guid messageId)

@@ -27,7 +27,7 @@ public static class OpenApi
                 };
                 document.Servers = [new() { Url = "/", Description = "This service" }];
                 foreach (var tag in document.Tags ?? new HashSet<OpenApiTag>())
-                    tag.Description = service.Sections.GetValueOrDefault(tag.Name!, "What this service can refuse.");
+                    tag.Description = service.Sections.GetValueOrDefault(tag.Name!, $"{tag.Name} of the {service.Name} service.");
                 document.Components ??= new();
                 document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
                 {
@@ -50,6 +50,7 @@ public static class OpenApi
             options.AddOperationTransformer((operation, context, _) =>
             {
                 var anonymous = context.Description.ActionDescriptor.EndpointMetadata.OfType<IAllowAnonymous>().Any();
+                operation.Description ??= operation.Summary;
                 operation.Security = anonymous ? []
                     : [new() { [new OpenApiSecuritySchemeReference("bearer", context.Document)] = [] }];
                 return Task.CompletedTask;

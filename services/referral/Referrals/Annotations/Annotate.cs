@@ -16,14 +16,13 @@ internal sealed record Annotate(string? Text) : ICommand
     /// <summary>A discarded draft was never there for anybody else.</summary>
     public static bool WasSubmitted(Referral r) => r.SubmittedAt is not null;
 
-    public static Problem? InError(Referral r, Move<MarkInError> move)
+    public static bool WasRight(Referral r) => !r.InError;
+
+    public static void InError(Referral r, Move<MarkInError> move)
     {
-        if (r.InError)
-            return Refusals.NotInThisState;
         r.InError = true;
         move.Reason = "ENTERED_IN_ERROR";
         move.Words = move.Command.Text;
-        return null;
     }
 
     public static Problem? Consent(Referral r, Move<FileConsent> move)

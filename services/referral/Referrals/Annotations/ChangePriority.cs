@@ -9,23 +9,33 @@ internal sealed record ChangePriority(string? Text) : ICommand
 {
     public void Check(Checks checks) => checks.Text(Text, "/text", Reasons.TextLimit, required: false);
 
-    public static Problem? Raise(Referral r, Move<ChangePriority> move)
+    public static bool IsRoutine(Referral r) => r.Priority == Priority.Routine;
+
+    public static bool IsUrgent(Referral r) => r.Priority == Priority.Urgent;
+
+    public static void Raise(Referral r, Move<ChangePriority> move)
     {
-        if (r.Priority != Priority.Routine)
-            return Refusals.NotInThisState;
         r.Priority = Priority.Urgent;
         move.Words = move.Command.Text;
-        return null;
+        StartTriageAnew(r, move.Now);
     }
 
     public static Problem? Lower(Referral r, Move<ChangePriority> move)
     {
-        if (r.Priority != Priority.Urgent)
-            return Refusals.NotInThisState;
         if (string.IsNullOrWhiteSpace(move.Command.Text))
             return Refusals.Rule("/text", "Lowering the priority needs a reason.", "降低优先级须填写理由。");
         r.Priority = Priority.Routine;
         move.Words = move.Command.Text;
+        StartTriageAnew(r, move.Now);
         return null;
+    }
+
+    // the times of the new priority count from now: raising one must not expire it on the spot
+    private static void StartTriageAnew(Referral r, DateTimeOffset now)
+    {
+        if (!r.IsUp)
+            return;
+        r.LegSubmittedAt = now;
+        r.TriagePaused = TimeSpan.Zero;
     }
 }

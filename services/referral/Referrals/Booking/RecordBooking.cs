@@ -24,6 +24,7 @@ internal sealed record RecordBooking(
         r.BookingEndsAt = booking.EndsAt;
         r.BookingCodeHash = booking.CodeHash;
         r.Clinician = booking.Clinician ?? r.Clinician;
+        move.Extras.FirstBooking = r.ScheduledAt is null;
         r.ScheduledAt ??= move.Now;
         return null;
     }

@@ -20,10 +20,11 @@ internal sealed record AcceptReferral(string? Department, string? Clinician, str
         checks.Text(ReceiverOwnNo, "/receiverOwnNo", 64, required: false);
     }
 
+    /// <summary>Advice ends with advice, or becomes a transfer: there is nobody to take over.</summary>
+    public static bool TakesOver(Referral r) => r.Kind != ReferralKind.Advice;
+
     public static Problem? TakeOver(Referral r, Move<AcceptReferral> move)
     {
-        if (r.Kind == ReferralKind.Advice)
-            return Refusals.NotThisKind;
         var department = move.Command.Department ?? r.Department;
         if (department is null)
             return Refusals.Rule("/department", "Say which department takes over.", "请填写接收科室。");
@@ -63,7 +64,7 @@ internal sealed record AcceptReferral(string? Department, string? Clinician, str
             case Relation.Onward:
                 move.Causes(parent, m => m.OnwardAccepted, new LinkedAccepted(r.Id, r.ReferralNo));
                 break;
-            case Relation.ReReferral:
+            case Relation.ReReferral when !r.Flags.Contains(ReferFurther.PlannedCheckFlag):
                 move.Causes(parent, m => m.ReReferralAccepted, new LinkedAccepted(r.Id, r.ReferralNo));
                 break;
         }

@@ -39,11 +39,11 @@ internal sealed record RequestCancellation(string? Reason, string? Text) : IComm
         return move.Give("RefuseCancellation", move.Command.Reason, move.Command.Text);
     }
 
+    /// <summary>Nobody is on the road and no life hangs on it: silence confirms.</summary>
+    public static bool NobodyIsOnTheRoad(Referral r) => !r.IsEmergency && r.CameFrom != nameof(ReferralState.InTransit);
+
     public static Problem? Confirm(Referral r, Move<ConfirmCancellation> move)
     {
-        // by itself only where nobody is on the road and no life hangs on it
-        if (move.Actor.Sides == Side.System && (r.IsEmergency || r.CameFrom == nameof(ReferralState.InTransit)))
-            return Refusals.NotInThisState;
         move.Reason = r.Reason;
         r.AfterAcceptance = true;
         return Ends.At(r, move);

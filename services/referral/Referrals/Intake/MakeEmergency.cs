@@ -16,10 +16,8 @@ internal sealed record MakeEmergency(GreenChannel? GreenChannel, string? Text) :
         checks.Text(Text, "/text", Reasons.TextLimit, required: false);
     }
 
-    public static Problem? Raise(Referral r, Move<MakeEmergency> move)
+    public static void Raise(Referral r, Move<MakeEmergency> move)
     {
-        if (r.Kind is not (ReferralKind.OutpatientTransfer or ReferralKind.InpatientTransfer))
-            return Refusals.NotThisKind;
         move.Extras.PreviousState = Enum.Parse<ReferralState>(r.State);
         move.Words = move.Command.Text;
         r.Priority = Priority.Emergency;
@@ -27,12 +25,12 @@ internal sealed record MakeEmergency(GreenChannel? GreenChannel, string? Text) :
         r.StandingAgreement = move.Command.StandingAgreement;
         r.AcknowledgedAt = null;
         r.SubmittedAt ??= move.Now;
-        r.LegSubmittedAt ??= move.Now;
+        // the alarm counts from now, not from the day it was an ordinary referral
+        r.LegSubmittedAt = move.Now;
         r.Leg = Math.Max(1, r.Leg);
         r.Tried = r.Tried.Length == 0 ? [r.Receiver] : r.Tried;
         r.AcceptedAt ??= move.Now;
         r.DispatchedAt = move.Now;
         Triage.ClaimReferral.LetGo(r);
-        return null;
     }
 }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using MassTransit;
 using Referrals.Contracts;
 using ReferralService.Referrals.Treatment;
 using ReferralService.Workflow;
@@ -60,6 +61,13 @@ internal sealed record RecordArrival(
             move.Causes(parent, m => m.ReturnArrived, new ReturnProgress(r.Id, r.ReferralNo));
         return null;
     }
+}
+
+internal static class Arrivals
+{
+    /// <summary>Only for kinds that bring a patient: they are booked, travel, arrive, and can be an emergency.</summary>
+    public static EventActivityBinder<Referral, Move<T>> WhereSomebodyComes<T>(this EventActivityBinder<Referral, Move<T>> move)
+        where T : class => move.Must(RecordArrival.Comes, Refusals.NotThisKind);
 }
 
 internal enum Identification { IdCard, Slip, Staff, Emergency }

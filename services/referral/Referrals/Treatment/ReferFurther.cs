@@ -16,6 +16,9 @@ internal sealed record ReferFurther(ReferralForm Slip, bool PlannedCheck = false
     [System.Text.Json.Serialization.JsonIgnore]
     public NewReferral? Next { get; init; }
 
+    /// <summary>Flag of a linked referral whose acceptance ends nothing.</summary>
+    public const string PlannedCheckFlag = "PLANNED_CHECK";
+
     public void Check(Checks checks)
     {
         checks.Required(Slip, "/slip");
@@ -35,17 +38,14 @@ internal sealed record ReferFurther(ReferralForm Slip, bool PlannedCheck = false
         var next = move.Command.Next!.Referral;
         move.Extras.LinkedId = next.Id;
         move.Extras.LinkedNo = next.ReferralNo;
-        // the one whose acceptance will end this: a planned check ends nothing
-        r.LinkedId = move.Command.PlannedCheck ? null : next.Id;
-        r.LinkedNo = move.Command.PlannedCheck ? null : next.ReferralNo;
+        r.LinkedId = next.Id;
+        r.LinkedNo = next.ReferralNo;
     }
 
     private static Problem? Close(Referral r, Move<LinkedAccepted> move, Outcome outcome)
     {
-        if (r.LinkedId != move.Command.LinkedId)
-            return Refusals.NotInThisState;
-        move.Extras.LinkedId = move.Command.LinkedId;
-        move.Extras.LinkedNo = move.Command.LinkedNo;
+        r.LinkedId = move.Command.LinkedId;
+        r.LinkedNo = move.Command.LinkedNo;
         r.Outcome = outcome;
         return Ends.At(r, move);
     }

@@ -24,6 +24,8 @@ internal sealed record ReturnPatient(ReferralForm Slip) : ICommand
 
     public static bool NoLiveChild(Referral r) => r.LiveChildId is null;
 
+    public static bool ChildIsLive(Referral r) => r.LiveChildId is not null;
+
     public static void SendBack(Referral r, Move<ReturnPatient> move)
     {
         var child = move.Command.Child!.Referral;

@@ -1,3 +1,4 @@
+using Referrals.Contracts;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -28,6 +29,13 @@ internal sealed record ClaimReferral : ICommand
         r.ClaimedBy = move.Actor.Subject;
         r.ClaimedUntil = move.Now + HeldFor;
         r.Assigned = false;
+    }
+
+    /// <summary>Whoever works on it keeps it: each move of the claimant starts the quarter of an hour again.</summary>
+    public static void Slide(Referral r, Move move)
+    {
+        if (r.At(ReferralState.InTriage) && r.ClaimedUntil is not null && r.ClaimedBy == move.Actor.Subject)
+            r.ClaimedUntil = move.Now + HeldFor;
     }
 
     public static void LetGo(Referral r)

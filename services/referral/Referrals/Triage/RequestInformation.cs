@@ -26,7 +26,8 @@ internal sealed record SupplyInformation(string? Text) : ICommand
     /// <summary>Triage goes on: the time it stood still does not count, a claim gets its time back.</summary>
     public static void Resume(Referral r, Move move)
     {
-        r.TriagePaused += move.Now - r.StateSince;
+        // a priority that changed meanwhile has started triage anew
+        r.TriagePaused += move.Now - (r.LegSubmittedAt > r.StateSince ? r.LegSubmittedAt.Value : r.StateSince);
         if (r.ClaimedUntil is not null)
             r.ClaimedUntil = move.Now + ClaimReferral.HeldFor;
     }
