@@ -52,6 +52,9 @@ internal sealed record RunningTimer(string Timer, DateTimeOffset Anchor, int Lev
 /// </summary>
 internal static class Timers
 {
+    // above the list: it is made of these
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1), Hour = TimeSpan.FromHours(1), Day = TimeSpan.FromDays(1);
+
     public static readonly IReadOnlyList<Timer> All =
     [
         new("Intake", r => r.At(Draft) && r.Channel is Channel.APP or Channel.MINI_PROGRAM, r => r.DraftedAt, Ladder(_ => [(Day, Rung.Missed)], Day)),
@@ -109,8 +112,9 @@ internal static class Timers
         var after = new List<RunningTimer>(4);
         foreach (var timer in All)
         {
-            if (!timer.Runs(referral) || timer.Anchor(referral) is not { } anchor)
+            if (!timer.Runs(referral) || timer.Anchor(referral) is not { } moment)
                 continue;
+            var anchor = AsStored(moment);
             var known = before.Find(t => t.Timer == timer.Name && t.Anchor == anchor);
             after.Add(known is null ? timer.Start(referral, anchor, now) : timer.At(referral, anchor, known.Level));
         }
@@ -172,6 +176,9 @@ internal static class Timers
     private static TimeSpan Hours(Referral r, double routine, double urgent, double emergency) =>
         TimeSpan.FromHours(r.Priority switch { Priority.Routine => routine, Priority.Urgent => urgent, Priority.Emergency => emergency });
 
+    // PostgreSQL keeps microseconds: the anchor is the same when the row is read again, or the timer would start anew
+    private static DateTimeOffset AsStored(DateTimeOffset time) => time.AddTicks(-(time.Ticks % TimeSpan.TicksPerMicrosecond));
+
     private static bool Asked(Referral r) => r.At(InformationRequested);
 
     private static bool Booking(Referral r) => r.Kind is not (ReferralKind.DiagnosticReading or ReferralKind.Advice);
@@ -179,6 +186,4 @@ internal static class Timers
     private static bool InBed(Referral r) => r.BookingResource is "Bed" or "Ward";
 
     private static DateTimeOffset? Later(DateTimeOffset? a, DateTimeOffset? b) => a is null || b > a ? b : a;
-
-    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1), Hour = TimeSpan.FromHours(1), Day = TimeSpan.FromDays(1);
 }

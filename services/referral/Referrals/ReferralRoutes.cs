@@ -30,6 +30,7 @@ internal static class ReferralRoutes
         ListReferrals.Map(routes);
         GetTimeline.Map(routes);
         GetEpisode.Map(routes);
+        PrintSlip.Map(routes);
 
         var moves = new MoveRoutes(routes);
         var form = CreateReferral.Example;

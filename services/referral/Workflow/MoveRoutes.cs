@@ -65,8 +65,9 @@ internal sealed class MoveDesk(
     public async Task<IResult> Handle<T>(HttpContext http, string id, Verb verb, Event<Move<T>> on, Prepare<T>? prepare)
         where T : class, ICommand
     {
-        if (Caller.Of(http) is not { Caller: { } caller } incomplete)
-            return new ProblemResult(Caller.Of(http).Problem!);
+        var (known, incomplete) = Caller.Of(http);
+        if (known is not { } caller)
+            return new ProblemResult(incomplete!);
         var (command, malformed, bytes) = await RequestBody.Read<T>(http, optional: true);
         if (malformed is not null)
             return new ProblemResult(malformed);
@@ -81,7 +82,7 @@ internal sealed class MoveDesk(
         for (var attempt = 1; ; attempt++)
         {
             var found = await store.Find(id);
-            if (found is not { } read || !access.MayRead(caller, read.Referral))
+            if (found is not { } read || !access.IsParty(caller, read.Referral))
             {
                 await access.Denied(caller, verb.Name, found?.Referral.Id, id);
                 return new ProblemResult(Problems.NotFound);

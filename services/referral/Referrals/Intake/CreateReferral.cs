@@ -42,6 +42,8 @@ internal sealed class CreateReferral(
             return new ProblemResult(Problems.Forbidden);
         }
 
+        if (!arrived && form.ArrivedAt is not null)
+            return new ProblemResult(Refusals.Rule("/arrivedAt", "Only where the patient is already here: arrived=true.", "仅在补录（arrived=true）时填写。"));
         var now = runner.Now;
         var alliance = runner.Alliance;
         // the receiver types in what it received: the sender is the one the slip names
@@ -62,7 +64,10 @@ internal sealed class CreateReferral(
 
         Ran ran;
         if (arrived)
-            ran = await Run(runner.Machine.Arrive, new RecordArrival(null, Identification.Staff, now, form.To!.Department, null));
+            ran = await Run(runner.Machine.Arrive, new RecordArrival(null, Identification.Staff, form.ArrivedAt, form.To!.Department, null)
+            {
+                AskedAt = form.Date is { } day ? ChinaTime.StartOf(day) : null,
+            });
         else if (submit)
             ran = await Run(runner.Machine.Submit, new SubmitReferral(form.ConfirmDuplicate)
             {

@@ -120,6 +120,9 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         var flags = new List<string>();
         if (form.ConfirmDuplicate)
             flags.Add("DUPLICATE_CONFIRMED");
+        // people are told of what comes, not of what was typed in afterwards
+        if (form.Channel == Channel.RETRO_ENTRY)
+            flags.Add("RETRO_ENTRY");
         if (!string.IsNullOrWhiteSpace(form.LevelSkipReason))
             flags.Add("LEVEL_SKIP_REASONED");
         return [.. flags];

@@ -25,6 +25,7 @@ internal sealed record ReferralForm
     /// <summary>Where to (转入单位 / 科室 / 接诊医生).</summary>
     public TargetForm? To { get; init; }
     public ReferrerForm? Referrer { get; init; }
+    /// <summary>Day of the paper slip; where it is typed in afterwards, the day the sender asked.</summary>
     public DateOnly? Date { get; init; }
 
     /// <summary>初步印象</summary>
@@ -52,6 +53,8 @@ internal sealed record ReferralForm
     public PatientClass? PatientClass { get; init; }
     /// <summary>When the patient comes; downward the next morning when absent.</summary>
     public DateTimeOffset? ExpectedArrival { get; init; }
+    /// <summary>When the patient came, where the referral is typed in afterwards (补录); now when absent.</summary>
+    public DateTimeOffset? ArrivedAt { get; init; }
     public PlanForm? Plan { get; init; }
     public DiagnosisForm? Diagnosis { get; init; }
     /// <summary>How the patient agreed; the doctor's signature on the slip stands for it when absent.</summary>
@@ -97,8 +100,8 @@ internal sealed record ReferralForm
         checks.Text(NextPlan, at + "/nextPlan", 20_000, required: IsDown);
         checks.Text(RehabAdvice, at + "/rehabAdvice", 20_000, required: false);
 
-        checks.That(!IsEmergency || KindOrDefault() is ReferralKind.OutpatientTransfer or ReferralKind.InpatientTransfer,
-            at + "/priority", "Only a transfer upward can be an emergency.", "仅上转的门诊或住院转诊可为急诊。");
+        checks.That(!IsEmergency || !IsDown && KindOrDefault() is not (ReferralKind.DiagnosticReading or ReferralKind.Advice),
+            at + "/priority", "Only what brings a patient up can be an emergency.", "仅患者上转的类型可为急诊。");
         checks.That(GreenChannel is null || IsEmergency, at + "/greenChannel", "A green channel belongs to an emergency.", "绿色通道仅用于急诊。");
         checks.That(PatientClass is null || IsDown, at + "/patientClass", "Only a downward referral has one.", "仅用于下转单。");
         checks.That(Purposes is null || Purposes.Length <= 10, at + "/purposes", "At most 10.", "最多 10 项。");

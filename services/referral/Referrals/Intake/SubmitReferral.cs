@@ -36,8 +36,9 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false) : ICommand
     /// <summary>Recorded after the patient came (补录): original times, no rule stands in the way of what happened.</summary>
     public static void AskAfterwards(Referral r, Move<RecordArrival> move)
     {
-        Start(r, move.Now);
-        r.AcceptedAt ??= move.Now;
+        var arrived = move.Command.ArrivedAt ?? move.Now;
+        Start(r, move.Command.AskedAt is { } asked && asked < arrived ? asked : arrived);
+        r.AcceptedAt = arrived;
     }
 
     /// <summary>Every guard of a submission, for submit and approve alike.</summary>

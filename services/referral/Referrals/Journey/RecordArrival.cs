@@ -20,6 +20,10 @@ internal sealed record RecordArrival(
     [System.Text.Json.Serialization.JsonIgnore]
     public string? CodeHash { get; init; }
 
+    /// <summary>When the sender asked, where all of it is typed in afterwards.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public DateTimeOffset? AskedAt { get; init; }
+
     public void Check(Checks checks)
     {
         checks.Text(Code, "/code", 16, required: false);

@@ -20,10 +20,12 @@ internal sealed class GetEpisode(NpgsqlDataSource database, AllianceDirectory di
         var (caller, incomplete) = Caller.Of(http);
         if (incomplete is not null)
             return new ProblemResult(incomplete);
+        if (!Access.SeesPatients(caller!.Role))
+            return new ProblemResult(Problems.Forbidden);
         await using var connection = await database.OpenConnectionAsync();
         var chain = (await connection.QueryAsync<Referral>(
                 "select * from referral where episode_id = @id order by drafted_at, id", new { id }))
-            .Where(r => access.MayRead(caller!, r)).ToArray();
+            .Where(r => access.IsParty(caller!, r)).ToArray();
         if (chain.Length == 0)
         {
             await access.Denied(caller!, "episode", null, id.ToString());

@@ -49,10 +49,11 @@ internal sealed class GetReferral(ReferralStore store, Access access, Actions ac
         if (incomplete is not null)
             return (null, null, new ProblemResult(incomplete));
         var found = await store.Find(id);
-        if (found is not { } read || !access.MayRead(caller!, read.Referral))
+        var party = found is { } some && access.IsParty(caller!, some.Referral);
+        if (found is not { } read || !party || !Access.SeesPatients(caller!.Role))
         {
             await access.Denied(caller!, action, found?.Referral.Id, id);
-            return (null, caller, new ProblemResult(Problems.NotFound));
+            return (null, caller, new ProblemResult(party ? Problems.Forbidden : Problems.NotFound));
         }
         return (read.Referral, caller, null);
     }

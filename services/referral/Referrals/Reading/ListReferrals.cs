@@ -103,7 +103,7 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
         var (caller, incomplete) = Caller.Of(http);
         if (incomplete is not null)
             return (null, null, new ProblemResult(incomplete));
-        if (caller!.Role is Role.Insurer or Role.Regulator or Role.Auditor or Role.Operator)
+        if (!Access.SeesPatients(caller!.Role))
             return (null, null, new ProblemResult(Problems.Forbidden));
         var checks = new Checks();
         var query = new Query([], new());
