@@ -49,7 +49,8 @@ public sealed class Alliance : IAsyncLifetime
     public async Task<Service> Another(string service)
     {
         var other = New(service);
-        _others.Add(other);
+        lock (_others)
+            _others.Add(other);
         await other.Start();
         return other;
     }
@@ -115,9 +116,15 @@ public sealed class Alliance : IAsyncLifetime
         };
         if (migrating)
             settings["ConnectionStrings__Owner"] = _databases[service].Owner;
-        // without this line no webhook may go to a loopback address
         if (service == "notification")
+        {
+            // without this line no webhook may go to a loopback address
             settings["Webhooks__AllowedAddresses__0"] = "127.0.0.1/32";
+            // what is minutes and hours for a partner is seconds for a test
+            settings["Webhooks__Schedule"] = "0s 1s 1s 2s 2s 5s 5s 10s 10s 1m";
+            settings["Webhooks__Timeout"] = "00:00:03";
+            settings["Webhooks__Lease"] = "00:00:05";
+        }
         return settings;
     }
 

@@ -20,8 +20,14 @@ internal static class FinalRead
     public static async Task Drains(Alliance alliance, int seconds)
     {
         var left = "";
-        await Eventually.Is(async () => (left = await Waiting(alliance)) == "", "outboxes and queues drain", seconds)
-            .ContinueWith(drained => drained.IsFaulted ? throw new TimeoutException($"{drained.Exception!.InnerException!.Message}: {left}") : drained);
+        try
+        {
+            await Eventually.Is(async () => (left = await Waiting(alliance)) == "", "outboxes and queues drain", seconds);
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{e.Message}: {left}", e);
+        }
     }
 
     private static async Task<string> Waiting(Alliance alliance)

@@ -21,12 +21,14 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
     private readonly List<string> _log = [];
     private Process? _process;
     private Uri? _address;
+    private bool _listens;
 
     public string Name => name;
     public TestDatabase Database => database;
     public bool Runs => _process is { HasExited: false };
     public int Pid => _process?.Id ?? throw new InvalidOperationException($"{name} was never started.");
-    public Uri Address => _address ?? throw new InvalidOperationException($"{name} does not run.");
+    /// <summary>Where it listens, or listened last.</summary>
+    public Uri Address => _address ?? throw new InvalidOperationException($"{name} was never started.");
 
     /// <summary>Everything it has written since its first start.</summary>
     public IReadOnlyList<string> Log
@@ -43,7 +45,7 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
     {
         if (Runs)
             return;
-        _address = null;
+        Volatile.Write(ref _listens, false);
         _process?.Dispose();
         Write($"--- {name} starts ---");
         _process = Process.Start(Programs.Start(name, new Dictionary<string, string>(settings) { ["ASPNETCORE_URLS"] = "http://127.0.0.1:0" }))!;
@@ -59,7 +61,7 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
             {
                 if (!Runs)
                     throw new InvalidOperationException($"{name} ended with {_process.ExitCode} while it started.");
-                return Volatile.Read(ref _address) is { } address && await IsReady(client, address);
+                return Volatile.Read(ref _listens) && await IsReady(client, Address);
             }, $"{name} is ready", seconds: 40);
         }
         catch (Exception e)
@@ -130,7 +132,10 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
         lock (_log)
             _log.Add(line);
         if (Listening().Match(line) is { Success: true } match)
+        {
             Volatile.Write(ref _address, new Uri(match.Groups[1].Value));
+            Volatile.Write(ref _listens, true);
+        }
     }
 
     [GeneratedRegex(@"Now listening on: (http://127\.0\.0\.1:\d+)")]

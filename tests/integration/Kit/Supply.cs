@@ -9,12 +9,13 @@ internal static class Supply
     public static async Task Publish(Alliance alliance)
     {
         var today = DateTimeOffset.UtcNow;
-        object Slot(string department, string resource, int day) => new
-        {
-            department, resource, startsAt = today.AddDays(day), endsAt = today.AddDays(day).AddHours(1), capacity = 1000,
-        };
-        await Send(alliance, Alliance.Tertiary, "/v1/slots", new { slots = Enumerable.Range(1, 3).Select(day => Slot("03.03", "Slot", day)) });
-        await Send(alliance, Alliance.Township, "/v1/slots", new { slots = Enumerable.Range(1, 9).Select(day => Slot("02", "Visit", day)) });
+        IEnumerable<object> Slots(string department, string resource, int days) =>
+            from day in Enumerable.Range(1, days)
+            from hour in Enumerable.Range(0, 8)
+            let startsAt = today.AddDays(day).AddHours(hour)
+            select (object)new { department, resource, startsAt, endsAt = startsAt.AddHours(1), capacity = 1000 };
+        await Send(alliance, Alliance.Tertiary, "/v1/slots", new { slots = Slots("03.03", "Slot", days: 3) });
+        await Send(alliance, Alliance.Township, "/v1/slots", new { slots = Slots("02", "Visit", days: 9) });
         await Send(alliance, Alliance.Township, "/v1/wards", new
         {
             name = "康复联合病房", department = "21", eligibility = "RehabJointWard",
