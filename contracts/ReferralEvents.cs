@@ -24,9 +24,11 @@ public sealed record ReferralEvent(
 /// </summary>
 public sealed record ReferralFacts
 {
+    /// <summary>The referral's id.</summary>
     public required Guid Id { get; init; }
     /// <summary>Stable number of the referral, the same on every leg.</summary>
     public required string ReferralNo { get; init; }
+    /// <summary>The chain of referrals, up and down, of one patient's illness.</summary>
     public required Guid EpisodeId { get; init; }
     public required Direction Direction { get; init; }
     public required ReferralKind Kind { get; init; }
@@ -50,15 +52,20 @@ public sealed record ReferralFacts
     public string? Clinician { get; init; }
     public GreenChannel? GreenChannel { get; init; }
     public PatientClass? PatientClass { get; init; }
+    /// <summary>Why the patient is sent: codes of the list of purposes.</summary>
     public IReadOnlyList<string>? Purposes { get; init; }
+    /// <summary>The referral this one came from.</summary>
     public Guid? ParentId { get; init; }
+    /// <summary>Number of the referral this one came from.</summary>
     public string? ParentNo { get; init; }
     public Relation? Relation { get; init; }
     /// <summary>The referral this event created or was caused by.</summary>
     public Guid? LinkedId { get; init; }
+    /// <summary>Number of the referral this event created or was caused by.</summary>
     public string? LinkedNo { get; init; }
-    /// <summary>Institution that acted; with <see cref="OnBehalfOf"/> the one it acted for.</summary>
+    /// <summary>Institution that acted; <c>system</c> for a timer.</summary>
     public string? Institution { get; init; }
+    /// <summary>For whom it acted: a member institution when the alliance office acts, a clinician's id when software does.</summary>
     public string? OnBehalfOf { get; init; }
     /// <summary>Code of the reason list that belongs to the move.</summary>
     public string? Reason { get; init; }
@@ -80,7 +87,9 @@ public sealed record ReferralFacts
     /// <summary>True when a standing agreement accepted an emergency in advance.</summary>
     public bool? StandingAgreement { get; init; }
     public BookingFacts? Booking { get; init; }
+    /// <summary>True when the receiver had already accepted.</summary>
     public bool? AfterAcceptance { get; init; }
+    /// <summary>True when the patient may go on to rehab at the primary level.</summary>
     public bool? RehabEligible { get; init; }
     public FollowUpFacts? FollowUp { get; init; }
     public DeadlineFacts? Deadline { get; init; }
@@ -91,15 +100,27 @@ public sealed record ReferralFacts
 }
 
 /// <summary>Earliest and latest start of a booking.</summary>
+/// <param name="From">Earliest start.</param>
+/// <param name="Until">Latest start.</param>
 public sealed record BookingWindow(DateTimeOffset From, DateTimeOffset Until);
 
 /// <summary>A held slot or bed.</summary>
+/// <param name="Id">The booking's id.</param>
+/// <param name="Resource">Slot, Bed, Equipment, Reading, Session, Ward or Visit.</param>
+/// <param name="StartsAt">When the patient is to be there.</param>
+/// <param name="EndsAt">When the place is free again.</param>
 public sealed record BookingFacts(Guid Id, string Resource, DateTimeOffset StartsAt, DateTimeOffset EndsAt);
 
 /// <summary>Follow-up number <c>Number</c> of <c>Of</c>; <c>NextDueOn</c> is a calendar day.</summary>
+/// <param name="Number">How many were done so far.</param>
+/// <param name="Of">How many are planned.</param>
+/// <param name="NextDueOn">Day of the next one; absent when none is left.</param>
 public sealed record FollowUpFacts(int Number, int Of, DateOnly? NextDueOn);
 
 /// <summary>A timer of a referral: its name, when it is due and how many levels have passed.</summary>
+/// <param name="Timer">Name of the timer, e.g. <c>Triage</c>.</param>
+/// <param name="DueAt">When that level was due.</param>
+/// <param name="Level">1 for the first level.</param>
 public sealed record DeadlineFacts(string Timer, DateTimeOffset DueAt, int Level);
 
 /// <summary>The vocabulary of the referral service: every event, what it means and what it may say.</summary>
@@ -225,7 +246,8 @@ public static class ReferralEvents
         new(Closed, "Ended otherwise, with a coded reason.", "reason", "previousState", "linkedId", "linkedNo"),
         new(PriorityRaised, "Routine became Urgent.", "reason"),
         new(PriorityLowered, "Urgent became Routine.", "reason"),
-        new(MadeEmergency, "It became an emergency.", "greenChannel", "previousState", "standingAgreement"),
+        new(MadeEmergency, "It became an emergency.", "greenChannel", "previousState", "standingAgreement",
+            "resource", "window", "eligibility", "contracted"),
         new(DeadlineWarning, "A deadline comes close.", "deadline"),
         new(DeadlineMissed, "A deadline passed.", "deadline"),
         new(Escalated, "A missed deadline went one level up.", "deadline"),

@@ -21,23 +21,31 @@ public sealed record SchedulingFacts
 {
     /// <summary>The referral a booking belongs to; absent for <c>capacity-changed</c>.</summary>
     public Guid? ReferralId { get; init; }
+    /// <summary>Number of that referral.</summary>
     public string? ReferralNo { get; init; }
     /// <summary>The leg the booking was asked for: an answer to an earlier leg is late.</summary>
     public int? Leg { get; init; }
     /// <summary>Counts the bookings of one referral; a lower number is older news.</summary>
     public long? Attempt { get; init; }
+    /// <summary>The booking this is about.</summary>
     public Guid? BookingId { get; init; }
     /// <summary>The booking that the new one replaces.</summary>
     public Guid? ReplacedBookingId { get; init; }
+    /// <summary>Institution that owns the slot or bed: unified social credit code (GB 32100).</summary>
     public required string Institution { get; init; }
+    /// <summary>Its department (诊疗科目 code).</summary>
     public string? Department { get; init; }
     /// <summary>Slot, Bed, Equipment, Reading, Session, Ward or Visit.</summary>
     public string? Resource { get; init; }
+    /// <summary>When the patient is to be there.</summary>
     public DateTimeOffset? StartsAt { get; init; }
+    /// <summary>When the place is free again.</summary>
     public DateTimeOffset? EndsAt { get; init; }
+    /// <summary>Clinician of the slot, an id and never a name.</summary>
     public string? Clinician { get; init; }
     /// <summary>Keyed hash (HMAC-SHA-256, base64) of the appointment code: checks a code, reveals none.</summary>
     public string? CodeHash { get; init; }
+    /// <summary>Code of the reason list that belongs to the change.</summary>
     public string? Reason { get; init; }
     /// <summary>Who cancelled: Sender, Receiver or System.</summary>
     public string? By { get; init; }
@@ -46,6 +54,8 @@ public sealed record SchedulingFacts
 }
 
 /// <summary>Free places of one day.</summary>
+/// <param name="On">The calendar day, Asia/Shanghai.</param>
+/// <param name="Count">How many places are free; never below 0.</param>
 public sealed record FreePlaces(DateOnly On, int Count);
 
 /// <summary>The vocabulary of the scheduling service.</summary>

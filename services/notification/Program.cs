@@ -1,12 +1,30 @@
+using NotificationService;
 using ServiceDefaults;
 using ServiceDefaults.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults(new("notification", "Notification", "…", []));
-builder.AddBus();
+builder.AddServiceDefaults(new("notification", "Notification",
+    "Tells institutions and their systems what happened to their referrals: one event feed, signed webhooks.", NotificationProblems.All)
+{
+    Sections = Registration.Sections,
+});
+builder.AddFeed();
+builder.AddWebhooks();
+// last in, first out: the bus stops before the workers that store what it hears
+builder.AddBus(WhenReferralMoved.Subscription, WhenCapacityChanged.Subscription);
 
 var app = builder.Build();
 if (await app.RunMigrations(args))
     return;
 app.UseServiceDefaults();
+
+var v1 = app.MapGroup("/v1").RequireAuthorization();
+ListEvents.Map(v1);
+CreateEndpoint.Map(v1);
+ListEndpoints.Map(v1);
+GetEndpoint.Map(v1);
+DeleteEndpoint.Map(v1);
+SwitchEndpoint.Map(v1);
+TestEndpoint.Map(v1);
+ListAttempts.Map(v1);
 app.Run();

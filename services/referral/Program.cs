@@ -9,7 +9,10 @@ using ServiceDefaults;
 using ServiceDefaults.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults(new("referral", "Referral", "Two-way referrals of a medical alliance: up to the hospital, and back.", Refusals.All));
+builder.AddServiceDefaults(new("referral", "Referral", "Two-way referrals of a medical alliance: up to the hospital, and back.", Refusals.All)
+{
+    Sections = ReferralRoutes.Sections,
+});
 builder.AddBus(new Subscription(WhenSchedulingAnswers.Queue, SchedulingEvents.Exchange, WhenSchedulingAnswers.Hears, typeof(WhenSchedulingAnswers)));
 builder.AddReferrals();
 

@@ -38,6 +38,7 @@ internal static class Registration
         services.AddSingleton<ListReferrals>();
         services.AddSingleton<GetTimeline>();
         services.AddSingleton<GetEpisode>();
+        services.AddSingleton<PrintSlip>();
     }
 
     /// <summary>Runs <c>import FOLDER</c> when it is asked for, and returns true when the process is done with that.</summary>

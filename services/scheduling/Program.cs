@@ -1,12 +1,36 @@
+using SchedulingService;
+using SchedulingService.Bookings;
+using SchedulingService.Http;
+using SchedulingService.Needs;
+using SchedulingService.Slots;
+using SchedulingService.Waiting;
+using SchedulingService.Wards;
 using ServiceDefaults;
 using ServiceDefaults.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.AddServiceDefaults(new("scheduling", "Scheduling", "…", []));
-builder.AddBus();
+builder.AddServiceDefaults(new("scheduling", "Scheduling",
+    "Slots, beds, bookings, waiting lists and appointment codes of a medical alliance. No patient's name is known here: a booking belongs to a referral.",
+    SchedulingProblems.All));
+builder.AddBus(WhenReferralMoved.Subscription);
+builder.Services.AddSingleton<AppointmentCodes>();
+builder.Services.AddSingleton<Changes>();
+builder.Services.AddSingleton<Commands>();
 
 var app = builder.Build();
 if (await app.RunMigrations(args))
     return;
 app.UseServiceDefaults();
+
+var v1 = app.MapGroup("/v1").RequireAuthorization();
+PublishSlots.Map(v1);
+ListSlots.Map(v1);
+GetCapacity.Map(v1);
+OpenWard.Map(v1);
+ListWards.Map(v1);
+ListBookings.Map(v1);
+GetBooking.Map(v1);
+CancelBooking.Map(v1);
+RescheduleBooking.Map(v1);
+ListWaiting.Map(v1);
 app.Run();

@@ -26,6 +26,8 @@ public static class Json
     public static JsonSerializerOptions With(JsonSerializerOptions options)
     {
         options.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull;
+        // a number in quotes is a text; the OpenAPI document would say "integer or string" otherwise
+        options.NumberHandling = JsonNumberHandling.Strict;
         options.Encoder = System.Text.Encodings.Web.JavaScriptEncoder.Create(System.Text.Unicode.UnicodeRanges.All);
         options.Converters.Add(new JsonStringEnumConverter(null, allowIntegerValues: false));
         options.TypeInfoResolver ??= new DefaultJsonTypeInfoResolver();

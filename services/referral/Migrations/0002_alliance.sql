@@ -109,7 +109,9 @@ insert into directory_version (number) values (1);
 grant usage on schema public to referral_app;
 grant select, insert, update on patient, referral to referral_app;
 grant select, insert on slip, history, audit to referral_app;
-grant select, insert, delete on outbox, inbox, idempotency_key to referral_app;
+-- to PostgreSQL the relay's "for update" is an update
+grant select, insert, update, delete on outbox to referral_app;
+grant select, insert, delete on inbox, idempotency_key to referral_app;
 grant select, insert, update, delete on institution, department, clinician, alliance, membership, contract,
     standing_agreement, reason_code, diagnosis to referral_app;
 grant select, update on directory_version to referral_app;

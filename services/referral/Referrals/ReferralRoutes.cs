@@ -17,6 +17,12 @@ namespace ReferralService.Referrals;
 /// <summary>What the referral service offers over HTTP, in the order of a referral's life.</summary>
 internal static class ReferralRoutes
 {
+    public static readonly Dictionary<string, string> Sections = new()
+    {
+        ["Referrals"] = "Writing, finding and reading referrals.",
+        ["Moves"] = "What the parties do with a referral; the state machine decides.",
+    };
+
     public static void MapReferrals(this IEndpointRouteBuilder routes)
     {
         CreateReferral.Map(routes);
@@ -24,6 +30,7 @@ internal static class ReferralRoutes
         ListReferrals.Map(routes);
         GetTimeline.Map(routes);
         GetEpisode.Map(routes);
+        PrintSlip.Map(routes);
 
         var moves = new MoveRoutes(routes);
         var form = CreateReferral.Example;

@@ -34,10 +34,12 @@ internal sealed class Access(NpgsqlDataSource database, AllianceDirectory direct
     }
 
     /// <summary>Parties see it; an institution of an earlier leg may still read.</summary>
-    public bool MayRead(Caller caller, Referral referral) =>
-        caller.Role is not (Role.Insurer or Role.Regulator or Role.Auditor or Role.Operator)
-        && (SidesOf(caller, referral) != Side.None
-            || referral.SubmittedAt is not null && referral.Tried.Contains(caller.Institution));
+    public bool IsParty(Caller caller, Referral referral) =>
+        SidesOf(caller, referral) != Side.None
+        || referral.SubmittedAt is not null && referral.Tried.Contains(caller.Institution);
+
+    /// <summary>Roles that never see a patient: they get counts, from elsewhere.</summary>
+    public static bool SeesPatients(Role role) => role is not (Role.Insurer or Role.Regulator or Role.Auditor or Role.Operator);
 
     /// <summary>An asker who got nothing leaves a row.</summary>
     public async Task Denied(Caller caller, string action, Guid? referralId, string target)

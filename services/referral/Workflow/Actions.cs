@@ -25,7 +25,7 @@ internal sealed class Actions(MoveIndex index, Access access)
     }
 
     public CommandAnswer Answer(Referral r, Caller caller, IReadOnlyList<Birth> births) => new(
-        r.Id, r.ReferralNo, r.EpisodeId, r.State, r.Sequence, r.StateSince, WaitingFor.Of(r), Deadline.Of(r), Of(r, caller),
+        r.Id, r.ReferralNo, r.EpisodeId, r.State, r.Sequence, r.StateSince, WaitingFor.Of(r), r.Outcome, Deadline.Of(r), Of(r, caller),
         births.Count == 0 ? null : [.. births.Select(b => new LinkedAnswer(b.New.Referral.Id, b.New.Referral.ReferralNo, b.New.Referral.State))]);
 }
 
@@ -34,7 +34,13 @@ internal sealed class Actions(MoveIndex index, Access access)
 /// <param name="Linked">Referrals that the command created.</param>
 internal sealed record CommandAnswer(
     Guid Id, string ReferralNo, Guid EpisodeId, string State, long Sequence, DateTimeOffset StateSince, string WaitingFor,
-    Deadline? NextDeadline, IReadOnlyList<string> AvailableActions, IReadOnlyList<LinkedAnswer>? Linked);
+    Outcome? Outcome, Deadline? NextDeadline, IReadOnlyList<string> AvailableActions, IReadOnlyList<LinkedAnswer>? Linked)
+{
+    internal static readonly CommandAnswer Example = new(
+        new("019aa3a8-5c1e-7d31-9a53-0d6f7b1c2e4f"), "U261122000001234", new("019aa3a8-5c1e-7d31-9a53-0d6f7b1c2e50"), "Accepted", 2,
+        new(2026, 11, 22, 1, 30, 0, TimeSpan.Zero), "scheduling", null, new("Scheduling", new(2026, 11, 22, 3, 30, 0, TimeSpan.Zero)),
+        ["redirect", "request-cancellation", "dispatch", "close", "note"], null);
+}
 
 internal sealed record LinkedAnswer(Guid Id, string ReferralNo, string State);
 

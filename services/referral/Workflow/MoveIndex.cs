@@ -1,4 +1,5 @@
 using MassTransit;
+using MassTransit.SagaStateMachine;
 using ReferralService.Referrals;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
@@ -35,6 +36,11 @@ internal sealed class MoveIndex
     /// <summary>Sides that may do this in at least one state: anybody else is refused with 403 whatever the state.</summary>
     public Side SidesOf(string verb) => _sides.GetValueOrDefault(verb);
 
+    /// <summary>One sentence for people: whose move it is and where it may start.</summary>
+    public string Describe(string verb) =>
+        $"By {string.Join(" or ", Enum.GetValues<Side>().Where(s => s is not (Side.None or Side.System) && SidesOf(verb).HasFlag(s)).Select(s => s.ToString().ToLowerInvariant()))}; "
+        + $"from {string.Join(", ", Moves.Where(m => m.Verb == verb && m.From != "Initial").Select(m => m.From))}.";
+
     /// <summary>True when the guards of the machine let these sides do it to this row, now.</summary>
     public bool Allows(Referral referral, string verb, Side sides) =>
         _guards.TryGetValue((referral.State, verb), out var guards)
@@ -44,6 +50,7 @@ internal sealed class MoveIndex
     {
         private string _state = "";
         private MachineMove? _move;
+        private string? _passing;
 
         public List<MachineMove> Moves { get; } = [];
 
@@ -58,6 +65,7 @@ internal sealed class MoveIndex
         public void Visit<TMessage>(Event<TMessage> @event, Action<Event<TMessage>> next) where TMessage : class
         {
             _move = new(_state, machine.VerbOf(@event), [], []);
+            _passing = null;
             Moves.Add(_move);
             // the behaviour of this event is visited next, beside the event and not below it
             next(@event);
@@ -67,14 +75,29 @@ internal sealed class MoveIndex
         {
             if (activity is IGuard guard)
                 _move?.Guards.Add(guard);
+            if (activity is not TransitionActivity<Referral> transition || _move is null)
+                return;
+            // a state that the same move leaves again is passed through, not reached
+            if (_passing is not null)
+                _move.To.Remove(_passing);
+            _passing = transition.ToState.Name;
+            if (!_move.To.Contains(_passing))
+                _move.To.Add(_passing);
         }
 
         public void Visit(IStateMachineActivity activity, Action<IStateMachineActivity> next)
         {
-            if (activity is MassTransit.SagaStateMachine.TransitionActivity<Referral> transition && _move is not null
-                && !_move.To.Contains(transition.ToState.Name))
-                _move.To.Add(transition.ToState.Name);
+            Visit(activity);
+            if (!activity.GetType().Name.StartsWith("ConditionActivity", StringComparison.Ordinal))
+            {
+                next(activity);
+                return;
+            }
+            // a branch may not be taken: what came before it stays reachable
+            var before = _passing;
+            _passing = null;
             next(activity);
+            _passing = before;
         }
 
         public void Visit<T>(IBehavior<T> behavior) where T : class, SagaStateMachineInstance

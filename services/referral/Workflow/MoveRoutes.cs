@@ -1,6 +1,5 @@
 using System.Text.Json;
 using MassTransit;
-using Microsoft.AspNetCore.Mvc;
 using Npgsql;
 using ReferralService.Referrals;
 using ServiceDefaults.Auth;
@@ -34,16 +33,19 @@ internal sealed class MoveRoutes(IEndpointRouteBuilder routes)
         bool needsIfMatch = true, Prepare<T>? prepare = null) where T : class, ICommand
     {
         var machine = routes.ServiceProvider.GetRequiredService<ReferralStateMachine>();
+        var index = routes.ServiceProvider.GetRequiredService<MoveIndex>();
         var @event = on(machine);
         var verb = new Verb(machine.VerbOf(@event), summary, roles, needsIfMatch, @event.Name);
         _verbs.Add(verb.Name, verb);
-        routes.MapPost($"/v1/referrals/{{id}}/{verb.Name}",
-                (string id, HttpContext http, MoveDesk desk) => desk.Handle(http, id, verb, @event, prepare))
-            .WithName(Camel(verb.Name)).WithTags("Moves").WithSummary(summary)
-            .Accepts<T>("application/json")
+        var route = routes.MapPost($"/v1/referrals/{{id}}/{verb.Name}",
+            (string id, HttpContext http, MoveDesk desk) => desk.Handle(http, id, verb, @event, prepare));
+        // a verb that says everything needs no body
+        if (JsonSerializer.SerializeToElement(example, ServiceDefaults.Json.Lenient).EnumerateObject().Any())
+            route.Accepts<T>("application/json");
+        route.Describe(Camel(verb.Name), "Moves", summary, $"{summary} {index.Describe(verb.Name)} Roles: {string.Join(", ", roles)}.")
             .Produces<CommandAnswer>()
-            .RefusesLikeAMove(needsIfMatch)
-            .WithMetadata(new RequestExample(JsonSerializer.SerializeToNode(example, ServiceDefaults.Json.Lenient)!), verb);
+            .RefusesLikeACommand(needsIfMatch)
+            .Example(example, CommandAnswer.Example);
     }
 
     private static string Camel(string verb)
@@ -63,8 +65,9 @@ internal sealed class MoveDesk(
     public async Task<IResult> Handle<T>(HttpContext http, string id, Verb verb, Event<Move<T>> on, Prepare<T>? prepare)
         where T : class, ICommand
     {
-        if (Caller.Of(http) is not { Caller: { } caller } incomplete)
-            return new ProblemResult(Caller.Of(http).Problem!);
+        var (known, incomplete) = Caller.Of(http);
+        if (known is not { } caller)
+            return new ProblemResult(incomplete!);
         var (command, malformed, bytes) = await RequestBody.Read<T>(http, optional: true);
         if (malformed is not null)
             return new ProblemResult(malformed);
@@ -79,7 +82,7 @@ internal sealed class MoveDesk(
         for (var attempt = 1; ; attempt++)
         {
             var found = await store.Find(id);
-            if (found is not { } read || !access.MayRead(caller, read.Referral))
+            if (found is not { } read || !access.IsParty(caller, read.Referral))
             {
                 await access.Denied(caller, verb.Name, found?.Referral.Id, id);
                 return new ProblemResult(Problems.NotFound);
@@ -153,6 +156,3 @@ internal sealed class MoveDesk(
             },
         });
 }
-
-/// <summary>Example body of an operation in the OpenAPI document.</summary>
-internal sealed record RequestExample(System.Text.Json.Nodes.JsonNode Body);

@@ -46,10 +46,14 @@ internal static class Refusals
         new("The appointment code does not fit", "预约码不正确"),
         new("Check the code, or register the patient by identity with 'identifiedBy'.", "请核对预约码，或通过 identifiedBy 以身份核验登记。"));
 
+    public static readonly ProblemType Erased = new("erased", 410,
+        new("The patient's data was erased", "患者数据已删除"),
+        new("Workflow and history remain; slip and identity are gone for good.", "仅保留流程与历史，表单与身份信息已永久删除。"));
+
     public static readonly IReadOnlyList<ProblemType> All =
     [
         NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, PatientKnown,
-        RuleBroken, Duplicate, ReviewNeeded, TriedBefore, WrongCode,
+        RuleBroken, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased,
     ];
 
     /// <summary>A rule with the member that breaks it.</summary>

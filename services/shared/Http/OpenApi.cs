@@ -26,6 +26,8 @@ public static class OpenApi
                     License = new() { Name = "Apache-2.0", Identifier = "Apache-2.0" },
                 };
                 document.Servers = [new() { Url = "/", Description = "This service" }];
+                foreach (var tag in document.Tags ?? new HashSet<OpenApiTag>())
+                    tag.Description = service.Sections.GetValueOrDefault(tag.Name!, $"{tag.Name} of the {service.Name} service.");
                 document.Components ??= new();
                 document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>
                 {
@@ -37,9 +39,18 @@ public static class OpenApi
                 };
                 return Task.CompletedTask;
             });
+            // what is null is left out of answers and may be left out of requests: nothing nullable is required
+            options.AddSchemaTransformer((schema, context, _) =>
+            {
+                foreach (var member in context.JsonTypeInfo.Properties)
+                    if (member.IsGetNullable || Nullable.GetUnderlyingType(member.PropertyType) is not null)
+                        schema.Required?.Remove(member.Name);
+                return Task.CompletedTask;
+            });
             options.AddOperationTransformer((operation, context, _) =>
             {
                 var anonymous = context.Description.ActionDescriptor.EndpointMetadata.OfType<IAllowAnonymous>().Any();
+                operation.Description ??= operation.Summary;
                 operation.Security = anonymous ? []
                     : [new() { [new OpenApiSecuritySchemeReference("bearer", context.Document)] = [] }];
                 return Task.CompletedTask;
@@ -61,8 +72,8 @@ public static class OpenApi
                     new ProblemCatalogueEntry(p.Code, p.Uri, p.Status, p.Title.In(chinese), p.WhatToDo.In(chinese))).ToArray());
             })
             .AllowAnonymous()
-            .WithName("listProblems").WithTags("Problems")
-            .WithSummary("Every refusal this service can answer with, and what to do about it.");
+            .Produces<ProblemBody>(429, "application/problem+json")
+            .Describe("listProblems", "Problems", "Every refusal this service can answer with, and what to do about it.");
     }
 }
 

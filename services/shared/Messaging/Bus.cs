@@ -38,6 +38,8 @@ public static class Bus
         builder.Services.AddOptions<MassTransitHostOptions>().Configure(o => o.WaitUntilStarted = false);
         builder.Services.AddMassTransit(bus =>
         {
+            // nothing about a hospital's system goes to anybody
+            bus.DisableUsageTelemetry();
             // a missing broker delays events and stops no request: ready, but degraded
             bus.ConfigureHealthCheckOptions(health =>
             {

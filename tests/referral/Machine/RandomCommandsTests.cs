@@ -35,7 +35,7 @@ public sealed class RandomCommandsTests(ITestOutputHelper output)
     [InlineData("decline", "Submitted")]
     [InlineData("refuse-cancellation", "CancellationRequested")]
     [InlineData("follow-up", "Arrived")]
-    [InlineData("booked", "Waitlisted")]
+    [InlineData("booked", "Accepted")]
     public void A_line_that_is_missing_is_noticed(string verb, string from) =>
         Notices(line => line.Verb == verb && line.From == from ? null : line);
 

@@ -30,14 +30,18 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
                 facts.Clinician, facts.CodeHash)),
             SchedulingEvents.NoCapacity => Raise(e, referral, m => m.NoCapacity, new RecordNoCapacity(facts.Leg ?? 0, facts.Attempt ?? 0)),
             SchedulingEvents.BookingCancelled => Raise(e, referral, m => m.CancelBooking,
-                new CancelBooking(facts.Reason ?? "OTHER", "scheduling") { Of = (facts.Leg ?? 0, facts.BookingId ?? default) }),
+                new CancelBooking(facts.Reason ?? "OTHER", "scheduling") { Of = (facts.Leg ?? 0, facts.BookingId ?? default) }, early: Early),
             SchedulingEvents.NoShow => Raise(e, referral, m => m.MissAppointment,
-                new RecordNoShow(facts.Reason ?? "UNKNOWN", null) { Of = (facts.Leg ?? 0, facts.BookingId ?? default) }),
+                new RecordNoShow(facts.Reason ?? "UNKNOWN", null) { Of = (facts.Leg ?? 0, facts.BookingId ?? default) }, early: Early),
             _ => Task.CompletedTask,
         };
+
+        // the end of a booking whose beginning is still on its way: it waits a few tries for it, and no longer
+        bool Early(Referral r) => context.GetRetryAttempt() < 5 && facts.Leg == r.Leg && facts.Attempt > r.BookingAttempt && facts.BookingId != r.BookingId && !r.IsFinal;
     }
 
-    private async Task Raise<T>(SchedulingEvent e, Guid id, Func<ReferralStateMachine, Event<Move<T>>> on, T command) where T : class
+    private async Task Raise<T>(SchedulingEvent e, Guid id, Func<ReferralStateMachine, Event<Move<T>>> on, T command,
+        Func<Referral, bool>? early = null) where T : class
     {
         while (true)
         {
@@ -46,6 +50,8 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
                 log.LogWarning("{Type} {MessageId} is about a referral that is not known here", e.Type, e.Id);
                 return;
             }
+            if (early?.Invoke(found.Referral) == true)
+                throw new InvalidOperationException($"{e.Type} {e.Id} overtook the booking it is about.");
             var @event = on(runner.Machine);
             var (saved, refusal, _) = await runner.Run(found.Referral, found.WrappedKey, @event,
                 runner.Begin(@event, command, Actor.System with { Institution = found.Referral.Receiver }), null, [],

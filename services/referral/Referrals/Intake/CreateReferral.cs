@@ -15,12 +15,11 @@ internal sealed class CreateReferral(
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapPost("/v1/referrals", ([FromQuery] bool? submit, [FromQuery] bool? arrived, HttpContext http, CreateReferral create) =>
             create.Handle(http, submit ?? false, arrived ?? false))
-        .WithName("createReferral").WithTags("Referrals")
-        .WithSummary("Write a referral; submit=true sends it off in the same call, arrived=true records one whose patient is already here.")
+        .Describe("createReferral", "Referrals", "Write a referral; submit=true sends it off in the same call, arrived=true records one whose patient is already here.")
         .Accepts<ReferralForm>("application/json")
         .Produces<CommandAnswer>(201)
-        .Refuses(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503, 507)
-        .WithMetadata(new RequestExample(JsonSerializer.SerializeToNode(Example, ServiceDefaults.Json.Lenient)!));
+        .RefusesLikeACommand()
+        .Example(Example, CommandAnswer.Example);
 
     private async Task<IResult> Handle(HttpContext http, bool submit, bool arrived)
     {

@@ -62,7 +62,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             PatientMasked = parent?.PatientMasked ?? Masking.Name(identity!.Name),
             PatientSex = parent?.PatientSex ?? identity!.Sex,
             PatientBirthYear = parent?.PatientBirthYear ?? identity!.BirthYear(now),
-            Identified = parent?.Identified ?? identity!.Name is not null,
+            // an ambulance may have a name from bystanders: that is not who the patient is
+            Identified = parent?.Identified ?? (!emergency || identity!.IdNo is not null || identity.BirthDate is not null),
             SlipVersion = 1,
             Sender = sender, SenderClinician = form.Referrer.Doctor!, SenderOwnNo = form.SenderOwnNo,
             Receiver = target.Code, Department = form.To?.Department, Clinician = form.To?.Doctor,

@@ -12,19 +12,20 @@ internal sealed class GetEpisode(NpgsqlDataSource database, AllianceDirectory di
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/episodes/{id}", (Guid id, HttpContext http, GetEpisode get) => get.Handle(http, id))
-        .WithName("getEpisode").WithTags("Referrals")
-        .WithSummary("Every referral of one illness that the caller is a party of, in order.")
-        .Produces<Episode>().Refuses(400, 401, 403, 404, 429, 500, 503);
+        .Describe("getEpisode", "Referrals", "Every referral of one illness that the caller is a party of, in order.")
+        .Produces<Episode>().Refuses(400, 403, 404);
 
     private async Task<IResult> Handle(HttpContext http, Guid id)
     {
         var (caller, incomplete) = Caller.Of(http);
         if (incomplete is not null)
             return new ProblemResult(incomplete);
+        if (!Access.SeesPatients(caller!.Role))
+            return new ProblemResult(Problems.Forbidden);
         await using var connection = await database.OpenConnectionAsync();
         var chain = (await connection.QueryAsync<Referral>(
                 "select * from referral where episode_id = @id order by drafted_at, id", new { id }))
-            .Where(r => access.MayRead(caller!, r)).ToArray();
+            .Where(r => access.IsParty(caller!, r)).ToArray();
         if (chain.Length == 0)
         {
             await access.Denied(caller!, "episode", null, id.ToString());

@@ -11,13 +11,11 @@ internal sealed class GetReferral(ReferralStore store, Access access, Actions ac
     public static void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/v1/referrals/{id}", (string id, HttpContext http, GetReferral get) => get.Handle(http, id))
-            .WithName("getReferral").WithTags("Referrals")
-            .WithSummary("One referral by id or number; slip and patient for a party with purpose TREATMENT, audited.")
-            .Produces<ReferralView>().Produces(304).Refuses(400, 401, 403, 404, 429, 500, 503);
+            .Describe("getReferral", "Referrals", "One referral by id or number; slip and patient for a party with purpose TREATMENT, audited.")
+            .Produces<ReferralView>().Produces(304).Refuses(400, 403, 404);
         routes.MapGet("/v1/referrals/{id}/available-actions", (string id, HttpContext http, GetReferral get) => get.ListActions(http, id))
-            .WithName("listAvailableActions").WithTags("Referrals")
-            .WithSummary("What this caller can do now, computed from the state machine.")
-            .Produces<AvailableActions>().Refuses(400, 401, 403, 404, 429, 500, 503);
+            .Describe("listAvailableActions", "Referrals", "What this caller can do now, computed from the state machine.")
+            .Produces<AvailableActions>().Refuses(400, 403, 404);
     }
 
     private async Task<IResult> Handle(HttpContext http, string id)
@@ -51,10 +49,11 @@ internal sealed class GetReferral(ReferralStore store, Access access, Actions ac
         if (incomplete is not null)
             return (null, null, new ProblemResult(incomplete));
         var found = await store.Find(id);
-        if (found is not { } read || !access.MayRead(caller!, read.Referral))
+        var party = found is { } some && access.IsParty(caller!, some.Referral);
+        if (found is not { } read || !party || !Access.SeesPatients(caller!.Role))
         {
             await access.Denied(caller!, action, found?.Referral.Id, id);
-            return (null, caller, new ProblemResult(Problems.NotFound));
+            return (null, caller, new ProblemResult(party ? Problems.Forbidden : Problems.NotFound));
         }
         return (read.Referral, caller, null);
     }

@@ -4,6 +4,7 @@ using Dapper;
 using Npgsql;
 using ReferralService.Alliances;
 using ReferralService.Workflow;
+using ServiceDefaults.Http;
 
 namespace ReferralService.Referrals.Reading;
 
@@ -12,9 +13,8 @@ internal sealed class GetTimeline(NpgsqlDataSource database, GetReferral referra
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/referrals/{id}/timeline", (string id, HttpContext http, GetTimeline get) => get.Handle(http, id))
-        .WithName("getTimeline").WithTags("Referrals")
-        .WithSummary("Every step of a referral in order; drafts' steps for the sender only.")
-        .Produces<Timeline>().Refuses(400, 401, 403, 404, 429, 500, 503);
+        .Describe("getTimeline", "Referrals", "Every step of a referral in order; drafts' steps for the sender only.")
+        .Produces<Timeline>().Refuses(400, 403, 404);
 
     private sealed record Row(
         long Version, long? Sequence, string Verb, string Event, string? FromState, string ToState, int Leg, DateTimeOffset At,

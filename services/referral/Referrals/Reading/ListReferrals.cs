@@ -39,13 +39,11 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
     {
         routes.MapGet("/v1/referrals", ([AsParameters] ListFilter filter, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, ListReferrals list) =>
                 list.Handle(http, filter, cursor, limit))
-            .WithName("listReferrals").WithTags("Referrals")
-            .WithSummary("Worklists of the caller's institution: masked, newest first, in keyset pages.")
-            .Produces<ReferralPage>().Produces(304).Refuses(400, 401, 403, 429, 500, 503);
+            .Describe("listReferrals", "Referrals", "Worklists of the caller's institution: masked, newest first, in keyset pages.")
+            .Produces<ReferralPage>().Produces(304).Refuses(400, 403);
         routes.MapGet("/v1/referrals/count", ([AsParameters] ListFilter filter, HttpContext http, ListReferrals list) => list.Count(http, filter))
-            .WithName("countReferrals").WithTags("Referrals")
-            .WithSummary("How many rows a list has, counted up to 1 000.")
-            .Produces<ReferralCount>().Refuses(400, 401, 403, 429, 500, 503);
+            .Describe("countReferrals", "Referrals", "How many rows a list has, counted up to 1 000.")
+            .Produces<ReferralCount>().Refuses(400, 403);
     }
 
     private async Task<IResult> Handle(HttpContext http, ListFilter filter, string? cursor, int? limit)
@@ -105,7 +103,7 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
         var (caller, incomplete) = Caller.Of(http);
         if (incomplete is not null)
             return (null, null, new ProblemResult(incomplete));
-        if (caller!.Role is Role.Insurer or Role.Regulator or Role.Auditor or Role.Operator)
+        if (!Access.SeesPatients(caller!.Role))
             return (null, null, new ProblemResult(Problems.Forbidden));
         var checks = new Checks();
         var query = new Query([], new());

@@ -1,0 +1,124 @@
+using System.ComponentModel;
+using System.Text.Json;
+using Dapper;
+using Npgsql;
+using ServiceDefaults;
+using ServiceDefaults.Auth;
+using ServiceDefaults.Http;
+using ServiceDefaults.Storage;
+
+namespace NotificationService;
+
+internal sealed record CreateEndpointRequest(
+    [property: Description("Where webhooks are sent: a public https address.")] string? Url,
+    [property: Description("For people; at most 200 characters.")] string? Description,
+    [property: Description("Event types, or prefixes ending in .*; absent or empty means all.")] IReadOnlyList<string?>? Types,
+    [property: Description("True: deliver the messages of one referral one after the other, in order.")] bool? InOrder);
+
+/// <summary>An institution names an address for its webhooks and receives the secret that signs them, once.</summary>
+internal static class CreateEndpoint
+{
+    private const int MostTypes = 100;
+
+    public static void Map(IEndpointRouteBuilder app) => app.MapPost("/endpoints", Handle)
+        .Describe("createEndpoint", "Endpoints", "Create a webhook endpoint.",
+            EndpointExamples.Roles + " The answer holds the signing secret (whsec_…), which is shown this once.")
+        .Accepts<CreateEndpointRequest>("application/json")
+        .Produces<EndpointAnswer>(201)
+        .RefusesLikeACommand()
+        .Example(EndpointExamples.Create, EndpointExamples.Created);
+
+    private static async Task<IResult> Handle(HttpContext http, NpgsqlDataSource database, AddressGuard guard, Secrets secrets,
+        WebhookSettings settings, TimeProvider clock)
+    {
+        var (caller, noCaller) = Caller.Of(http);
+        var read = await RequestBody.Read<CreateEndpointRequest>(http);
+        if (read.Problem is { } unreadable)
+            return new ProblemResult(unreadable);
+        if (Check(read.Value!) is { } malformed)
+            return new ProblemResult(malformed);
+        if (caller is null)
+            return new ProblemResult(noCaller!);
+        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
+        if (key is null)
+            return new ProblemResult(noKey!);
+        if (caller.MayManageEndpoints() is { } forbidden)
+            return new ProblemResult(forbidden);
+
+        await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
+        return await Command.Once(connection, key,
+            transaction => Create(connection, transaction, caller, read.Value!, guard, secrets, settings, clock.GetUtcNow()),
+            // the kept answer holds the secret: like the secret itself it is stored encrypted
+            opened: body => secrets.Open(caller.Scope, Convert.FromBase64String(body)));
+    }
+
+    private static Problem? Check(CreateEndpointRequest request)
+    {
+        var checks = new Checks();
+        checks.Text(request.Url, "/url", 2000);
+        if (!string.IsNullOrWhiteSpace(request.Url) && request.Url.Length <= 2000)
+            checks.That(IsWebAddress(request.Url), "/url",
+                "An absolute http(s) URL without user name and fragment.", "应为不含用户名与片段的 http(s) 绝对地址。");
+        checks.Text(request.Description, "/description", 200, required: false);
+        var types = request.Types ?? [];
+        checks.That(types.Count <= MostTypes, "/types", $"At most {MostTypes} entries.", $"最多 {MostTypes} 项。");
+        for (var i = 0; i < types.Count && i < MostTypes; i++)
+            checks.That(types[i] is { } type && EventFilter.IsUsable(type), $"/types/{i}",
+                "No event has this type; e.g. referral.up.accepted or referral.down.*.", "没有此类型的事件，例如 referral.up.accepted 或 referral.down.*。");
+        return checks.Passed ? null : checks.Problem;
+    }
+
+    private static bool IsWebAddress(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var url)
+        && (url.Scheme == Uri.UriSchemeHttps || url.Scheme == Uri.UriSchemeHttp)
+        && url.Host.Length > 0 && url.UserInfo.Length == 0 && url.Fragment.Length == 0;
+
+    private static async Task<Command.Outcome> Create(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller,
+        CreateEndpointRequest request, AddressGuard guard, Secrets secrets, WebhookSettings settings, DateTimeOffset now)
+    {
+        var url = new Uri(request.Url!);
+        switch (await guard.Refusal(url, CancellationToken.None))
+        {
+            case AddressRefusal.HttpsNeeded:
+                return new Problem(NotificationProblems.HttpsNeeded);
+            case AddressRefusal.NotPublic:
+                return new Problem(NotificationProblems.AddressRefused);
+            case AddressRefusal.Unknown:
+                return new Problem(NotificationProblems.AddressRefused)
+                {
+                    Detail = new("The host name does not resolve.", "主机名无法解析。"),
+                };
+        }
+
+        var id = Guid.CreateVersion7(now);
+        var secret = Secrets.New();
+        var endpoint = await connection.QuerySingleOrDefaultAsync<Endpoint>($"""
+            with made as (
+                insert into endpoint (id, institution, url, description, types, in_order, state, created_by, created_at)
+                select @id, @Institution, @Url, @Description, @Types, @InOrder, 'Active', @Subject, @now
+                where (select count(*) from endpoint where institution = @Institution and deleted_at is null) < @Most
+                returning {Endpoint.Columns}),
+            secret as (
+                insert into endpoint_secret (endpoint_id, sealed)
+                select id, @Sealed from made)
+            select * from made
+            """, new
+        {
+            id, now, caller.Institution, caller.Subject, request.Description,
+            Url = url.AbsoluteUri,
+            Types = (request.Types ?? []).Distinct().ToArray(),
+            InOrder = request.InOrder ?? false,
+            Most = settings.EndpointsPerInstitution,
+            Sealed = secrets.Seal(id.ToString(), secret),
+        }, transaction);
+        if (endpoint is null)
+            return new Problem(NotificationProblems.TooManyEndpoints)
+            {
+                More = new Dictionary<string, object?> { ["limit"] = settings.EndpointsPerInstitution },
+            };
+        await Audit.Done(connection, transaction, caller, "endpoint.create", id);
+        var body = JsonSerializer.Serialize(endpoint.Answer(secret), Json.Lenient);
+        return new KeptAnswer(StatusCodes.Status201Created,
+            Convert.ToBase64String(secrets.Seal(caller.Scope, body)), endpoint.ETag, $"/v1/endpoints/{id}");
+    }
+}

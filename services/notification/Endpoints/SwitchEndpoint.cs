@@ -1,0 +1,104 @@
+using System.Text.Json;
+using Dapper;
+using Npgsql;
+using ServiceDefaults;
+using ServiceDefaults.Auth;
+using ServiceDefaults.Http;
+using ServiceDefaults.Storage;
+
+namespace NotificationService;
+
+internal sealed record EmptyRequest;
+
+/// <summary>
+/// Pauses an endpoint (its messages wait) and resumes it (what waits is due at once). A disabled one is resumed, too:
+/// that is how its owner says that the receiver is mended.
+/// </summary>
+internal static class SwitchEndpoint
+{
+    public static void Map(IEndpointRouteBuilder app)
+    {
+        MapOne(app, "pause", "pauseEndpoint", "Pause a webhook endpoint.",
+            "Messages wait until it is resumed. Pausing a paused one changes nothing.", EndpointExamples.Paused,
+            endpoint => endpoint.State switch
+            {
+                EndpointState.Active or EndpointState.Paused => EndpointState.Paused,
+                EndpointState.Disabled => null,
+            });
+        MapOne(app, "resume", "resumeEndpoint", "Resume a paused or disabled webhook endpoint.",
+            "What waits is delivered at once. Resuming an active one changes nothing.", EndpointExamples.Endpoint,
+            _ => EndpointState.Active);
+    }
+
+    private static void MapOne(IEndpointRouteBuilder app, string verb, string name, string summary, string description,
+        string example, Func<Endpoint, EndpointState?> decide) =>
+        app.MapPost($"/endpoints/{{id}}/{verb}", (HttpContext http, string id, NpgsqlDataSource database, Signals signals) =>
+                Handle(http, id, "endpoint." + verb, decide, database, signals))
+            .Describe(name, "Endpoints", summary, $"{EndpointExamples.Roles} {description} If-Match is honoured when it is sent.")
+            .Produces<EndpointAnswer>()
+            .RefusesLikeACommand(more: 412)
+            .Example(null, example);
+
+    private static async Task<IResult> Handle(HttpContext http, string id, string action, Func<Endpoint, EndpointState?> decide,
+        NpgsqlDataSource database, Signals signals)
+    {
+        var (caller, key, refusal) = await EndpointCommand.Read(http);
+        if (refusal is not null)
+            return refusal;
+        await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
+        var (endpoint, notFound) = await Endpoint.Find(connection, caller!, id, action);
+        if (endpoint is null)
+            return new ProblemResult(notFound!);
+        if (caller!.MayManageEndpoints() is { } forbidden)
+            return new ProblemResult(forbidden);
+        var result = await Command.Once(connection, key!,
+            transaction => Change(connection, transaction, caller!, endpoint.Id, action, decide, http.Request));
+        signals.Recovered.Wake();
+        signals.Due(endpoint.Id);
+        return result;
+    }
+
+    private static async Task<Command.Outcome> Change(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller,
+        Guid id, string action, Func<Endpoint, EndpointState?> decide, HttpRequest request)
+    {
+        var (endpoint, notFound) = await Endpoint.Find(connection, caller, id.ToString(), action, transaction);
+        if (endpoint is null)
+            return notFound!;
+        if (request.Headers.IfMatch.Count > 0 && ETags.Check(request, endpoint.Version) is { } stale)
+            return stale;
+        if (decide(endpoint) is not { } state)
+            return endpoint.WrongState();
+        if (state != endpoint.State)
+        {
+            endpoint = await connection.QuerySingleAsync<Endpoint>($"""
+                update endpoint
+                set state = @state, disabled_reason = null, version = version + 1,
+                    -- a fresh start: whoever resumes says that the receiver works again
+                    failures = case when @resumed then 0 else failures end,
+                    failing_since = case when @resumed then null else failing_since end,
+                    not_before = case when @resumed then null else not_before end,
+                    recovered = recovered or @resumed
+                where id = @id
+                returning {Endpoint.Columns}
+                """, new { id, state = state.ToString(), resumed = state == EndpointState.Active }, transaction);
+            await Audit.Done(connection, transaction, caller, action, id);
+        }
+        return new KeptAnswer(StatusCodes.Status200OK, JsonSerializer.Serialize(endpoint.Answer(), Json.Lenient), endpoint.ETag, null);
+    }
+}
+
+/// <summary>What the commands without a body have in common.</summary>
+internal static class EndpointCommand
+{
+    public static async Task<(Caller? Caller, IdempotencyKey? Key, IResult? Refusal)> Read(HttpContext http)
+    {
+        var read = await RequestBody.Read<EmptyRequest>(http, optional: true);
+        if (read.Problem is { } unreadable)
+            return (null, null, new ProblemResult(unreadable));
+        var (caller, noCaller) = Caller.Of(http);
+        if (caller is null)
+            return (null, null, new ProblemResult(noCaller!));
+        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
+        return key is null ? (null, null, new ProblemResult(noKey!)) : (caller, key, null);
+    }
+}

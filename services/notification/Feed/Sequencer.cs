@@ -1,0 +1,191 @@
+using Dapper;
+using Npgsql;
+
+namespace NotificationService;
+
+/// <summary>
+/// Gives every event its place in the log, in order within its referral, and in the same transaction puts the
+/// messages for the endpoints that want it on their way. One sequencer works at a time, whatever the number of
+/// instances: no position becomes visible after a higher one.
+/// </summary>
+internal sealed class Sequencer(
+    NpgsqlDataSource database, Signals signals, FeedSettings settings, Telemetry telemetry, TimeProvider clock,
+    ILogger<Sequencer> log) : BackgroundService
+{
+    // any constant of this database
+    private const long Lock = 0x5E90_E7CE;
+    private const int BatchSize = 500;
+    private static readonly TimeSpan Sweep = TimeSpan.FromMilliseconds(500);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var failures = 0;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                while (await Run(stoppingToken))
+                {
+                }
+                failures = 0;
+                await signals.Arrived.Wait(Sweep, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                // nothing was committed: the arrivals stand as they were
+                failures++;
+                if (failures is 1 or 10 || failures % 100 == 0)
+                    log.LogError("The log stands still ({Failures} tries): {Reason} {SqlState}", failures, e.GetType().Name, (e as PostgresException)?.SqlState);
+                await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(2000, 100 * failures)), stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    /// <summary>One turn; true when there may be more at once.</summary>
+    private async Task<bool> Run(CancellationToken ct)
+    {
+        var now = clock.GetUtcNow();
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        // a statement of its own: the ones after it see everything the sequencer before us committed
+        await connection.ExecuteAsync("select pg_advisory_xact_lock(@Lock)", new { Lock }, transaction);
+        var arrivals = await Arrived(connection, transaction, now);
+        if (arrivals.Count == 0)
+            return false;
+
+        var turn = Order.Decide(arrivals, now, settings.WaitAtMost);
+        var fanOut = await FanOut(connection, transaction, turn);
+        await Write(connection, transaction, turn, fanOut, now);
+        await transaction.CommitAsync(ct);
+
+        signals.Due(fanOut.Messages.Select(m => m.Endpoint));
+        telemetry.Logged(turn.Told.Count);
+        foreach (var (arrival, irregular) in turn.Told)
+            if (irregular is { } kind)
+            {
+                telemetry.Irregular(kind);
+                log.LogWarning("{Kind} in referral {Referral}: event {Sequence} follows {Told}", kind, arrival.ReferralId, arrival.Sequence, arrival.Told);
+            }
+        return arrivals.Count >= BatchSize;
+    }
+
+    private static async Task<IReadOnlyList<Arrival>> Arrived(NpgsqlConnection connection, NpgsqlTransaction transaction, DateTimeOffset now) =>
+        (await connection.QueryAsync<Arrival>("""
+            -- what is new, and what was held long enough; what else is held is not looked at again and again
+            with woken as materialized (
+                (select id, referral_id from arrival where hold_until is null order by id limit @BatchSize)
+                union all
+                (select id, referral_id from arrival where hold_until <= @Now order by hold_until limit @BatchSize)),
+            due as (
+                select id from woken where referral_id is null
+                union
+                -- a referral is decided as a whole: a new event may set free those that are held
+                select a.id from arrival a where a.referral_id in (select referral_id from woken))
+            select a.id, a.type, a.referral_id, a.sequence, a.sender, a.receiver, a.previous_receiver, a.institution,
+                a.on_behalf_of, a.sensitive, a.hold_until, coalesce(p.sequence, 0) as told
+            from due join arrival a using (id)
+            left join progress p on p.referral_id = a.referral_id
+            order by a.id
+            """, new { BatchSize, Now = now }, transaction)).AsList();
+
+    private sealed record Subscriber(Guid Id, string Institution, string[] Types, bool InOrder);
+
+    private sealed record Addressed(long Position, Party Party);
+
+    private sealed record Outgoing(long Position, Guid Endpoint, bool Masked, bool InOrder);
+
+    private sealed record Fan(long First, IReadOnlyList<Addressed> Parties, IReadOnlyList<Outgoing> Messages);
+
+    private static async Task<Fan> FanOut(NpgsqlConnection connection, NpgsqlTransaction transaction, Turn turn)
+    {
+        var first = 1 + await connection.ExecuteScalarAsync<long>("select coalesce(max(position), 0) from event", transaction: transaction);
+        var parties = turn.Told.SelectMany((told, i) => PartiesOf(told.Arrival).Select(party => new Addressed(first + i, party))).ToArray();
+        var subscribers = (await connection.QueryAsync<Subscriber>("""
+            select id, institution, types, in_order
+            from endpoint
+            where institution = any(@Institutions) and state <> 'Disabled' and deleted_at is null
+            """, new { Institutions = parties.Select(a => a.Party.Institution).Distinct().ToArray() }, transaction)).ToLookup(s => s.Institution);
+        var messages = from addressed in parties
+                       let type = turn.Told[(int)(addressed.Position - first)].Arrival.Type
+                       from subscriber in subscribers[addressed.Party.Institution]
+                       where EventFilter.Wants(subscriber.Types, type)
+                       select new Outgoing(addressed.Position, subscriber.Id, addressed.Party.Masked, subscriber.InOrder);
+        return new(first, parties, messages.ToArray());
+    }
+
+    private static IReadOnlyList<Party> PartiesOf(Arrival a) =>
+        Party.Of(a.Sensitive, a.Sender, a.Receiver, a.PreviousReceiver, a.Institution, a.OnBehalfOf);
+
+    private static Task Write(NpgsqlConnection connection, NpgsqlTransaction transaction, Turn turn, Fan fan, DateTimeOffset now)
+    {
+        var progress = turn.Told.Where(t => t.Arrival.ReferralId is not null)
+            .GroupBy(t => t.Arrival.ReferralId!.Value)
+            .Select(g => (Referral: g.Key, Sequence: g.Max(t => t.Arrival.Sequence!.Value))).ToArray();
+        return connection.ExecuteAsync("""
+            with told as (
+                select * from unnest(@Told, @Irregular) with ordinality as t(id, irregular, nr)),
+            taken as (
+                delete from arrival a using told t where a.id = t.id
+                returning a.*, t.irregular, @First + t.nr - 1 as position),
+            logged as (
+                insert into event (position, event_id, type, subject, occurred_at, referral_id, sequence, sender, receiver,
+                    previous_receiver, institution, on_behalf_of, direction, priority, department, sensitive, irregular, body)
+                select position, event_id, type, subject, occurred_at, referral_id, sequence, sender, receiver,
+                    previous_receiver, institution, on_behalf_of, direction, priority, department, sensitive, irregular, body
+                from taken),
+            addressed as (
+                insert into event_party (institution, position, masked)
+                select * from unnest(@Institutions, @Positions, @Masked)),
+            held as (
+                update arrival a set hold_until = h.until
+                from unnest(@Held, @Until) as h(id, until)
+                where a.id = h.id and a.hold_until is distinct from h.until),
+            moved as (
+                insert into progress (referral_id, sequence)
+                select * from unnest(@Referrals, @Sequences) as p(referral_id, sequence) order by referral_id
+                on conflict (referral_id) do update set sequence = greatest(progress.sequence, excluded.sequence))
+            insert into message (id, endpoint_id, type, referral_id, position, masked, state, due_at, created_at)
+            select m.id, m.endpoint_id, t.type, t.referral_id, m.position, m.masked, 'Waiting',
+                -- behind one that failed: not due before that one is
+                case when m.in_order then coalesce((
+                    select max(w.due_at) from message w
+                    where w.endpoint_id = m.endpoint_id and w.referral_id = t.referral_id and w.state = 'Waiting'), @Now)
+                else @Now end,
+                @Now
+            from unnest(@Messages, @Endpoints, @MessagePositions, @MessageMasked, @InOrder)
+                as m(id, endpoint_id, position, masked, in_order)
+            join taken t on t.position = m.position
+            order by m.position
+            """, new
+        {
+            fan.First,
+            Now = now,
+            Told = turn.Told.Select(t => t.Arrival.Id).ToArray(),
+            Irregular = turn.Told.Select(t => t.Irregular?.ToString()).ToArray(),
+            Institutions = fan.Parties.Select(a => a.Party.Institution).ToArray(),
+            Positions = fan.Parties.Select(a => a.Position).ToArray(),
+            Masked = fan.Parties.Select(a => a.Party.Masked).ToArray(),
+            Held = turn.Held.Select(h => h.Id).ToArray(),
+            Until = turn.Held.Select(h => h.Until).ToArray(),
+            Referrals = progress.Select(p => p.Referral).ToArray(),
+            Sequences = progress.Select(p => p.Sequence).ToArray(),
+            Messages = fan.Messages.Select(_ => Guid.CreateVersion7(now)).ToArray(),
+            Endpoints = fan.Messages.Select(m => m.Endpoint).ToArray(),
+            MessagePositions = fan.Messages.Select(m => m.Position).ToArray(),
+            MessageMasked = fan.Messages.Select(m => m.Masked).ToArray(),
+            InOrder = fan.Messages.Select(m => m.InOrder).ToArray(),
+        }, transaction);
+    }
+}
+
+/// <summary>Settings of the log.</summary>
+/// <param name="WaitAtMost">How long a missing event of a referral is waited for before later ones are let through.</param>
+internal sealed record FeedSettings(TimeSpan WaitAtMost)
+{
+    public static FeedSettings From(IConfiguration configuration) =>
+        new(configuration.GetValue("Feed:WaitAtMost", TimeSpan.FromMinutes(1)));
+}

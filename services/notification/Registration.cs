@@ -1,0 +1,41 @@
+using System.Net;
+
+namespace NotificationService;
+
+/// <summary>The parts of this service.</summary>
+internal static class Registration
+{
+    /// <summary>One sentence for each tag of the OpenAPI document.</summary>
+    public static readonly IReadOnlyDictionary<string, string> Sections = new Dictionary<string, string>
+    {
+        ["Events"] = "Everything your institution is a party of, in one feed.",
+        ["Endpoints"] = "Addresses for webhooks, and the secrets that sign them.",
+        ["Attempts"] = "What came of each delivery.",
+    };
+
+    /// <summary>Heard, ordered, logged.</summary>
+    public static void AddFeed(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(FeedSettings.From(builder.Configuration));
+        builder.Services.AddSingleton<Telemetry>();
+        builder.Services.AddSingleton<Signals>();
+        builder.Services.AddSingleton<Intake>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<Intake>());
+        builder.Services.AddHostedService<Sequencer>();
+    }
+
+    /// <summary>Messages, endpoints, attempts.</summary>
+    public static void AddWebhooks(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(WebhookSettings.From(builder.Configuration));
+        builder.Services.AddSingleton<Lookup>(Dns.GetHostAddressesAsync);
+        builder.Services.AddSingleton<AddressGuard>();
+        builder.Services.AddSingleton<Secrets>();
+        builder.Services.AddSingleton<Delivery>();
+        builder.Services.AddSingleton<EndpointHealth>();
+        builder.Services.AddSingleton<Recorder>();
+        builder.Services.AddHostedService<Dispatcher>();
+        builder.Services.AddHostedService<CatchUp>();
+        builder.Services.AddHostedService<Retention>();
+    }
+}

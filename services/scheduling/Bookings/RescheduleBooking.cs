@@ -1,0 +1,103 @@
+using Dapper;
+using Npgsql;
+using SchedulingService.Http;
+using SchedulingService.Slots;
+using SchedulingService.Waiting;
+using ServiceDefaults.Http;
+
+namespace SchedulingService.Bookings;
+
+/// <param name="Reason">As for a cancellation.</param>
+/// <param name="SlotId">The slot to move to, for a booking of a slot.</param>
+/// <param name="StartsAt">The new day and hour, for a booking of a bed: the bed stays.</param>
+/// <param name="Note">Words for OTHER, at most 200 characters; the other party reads them.</param>
+internal sealed record RescheduleBookingRequest(string Reason, Guid? SlotId = null, DateTimeOffset? StartsAt = null, string? Note = null);
+
+/// <summary>Either party moves a booking: the new place is taken before the old one is free for others.</summary>
+internal static class RescheduleBooking
+{
+    private const int Alternatives = 5;
+
+    public static void Map(IEndpointRouteBuilder routes) =>
+        routes.MapPost("/bookings/{id:guid}/reschedule", Reschedule).Command<RescheduleBookingRequest, BookingMoved>(
+            "rescheduleBooking", "Bookings", "Moves a booking to another slot (slotId), or a bed to another day (startsAt); a new booking replaces the old one.",
+            """{"reason":"PATIENT_REQUEST","slotId":"0b54f7b8-8f7b-4d2e-9c3a-5f0c6f1f6a01"}""",
+            201, """{"id":"9f1d2c9a-5a0e-4d5b-a6f4-1c2d3e4f5a05","referralId":"7c1f3c8e-2c55-4b0a-8f5e-8a1f0f1d9b03","state":"Booked","version":1,"startsAt":"2026-12-02T01:00:00+00:00","endsAt":"2026-12-02T01:30:00+00:00","actions":["cancel","reschedule"]}""")
+            .NeedsIfMatch();
+
+    private static async Task<IResult> Reschedule(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, AppointmentCodes codes, TimeProvider clock)
+    {
+        var (command, refused) = await Commands.Read<RescheduleBookingRequest>(http);
+        if (command is null)
+            return refused!;
+        var request = command.Body;
+        var (reason, wrong) = EndingReason.Of(request.Reason, request.Note);
+        if (reason is null)
+            return new ProblemResult(wrong!);
+        if ((request.SlotId is null) == (request.StartsAt is null))
+            return new ProblemResult(Problems.Bad("", "Either slotId or startsAt.", "slotId 与 startsAt 二选一。"));
+        if (await GetBooking.Find(database, id, codes) is not { } seen || !GetBooking.IsParty(command.Caller, seen))
+            return await Roles.NoParty(database, clock, command.Caller, "booking.reschedule", id.ToString());
+        if (!Roles.Staff.Contains(command.Caller.Role))
+            return new ProblemResult(Problems.Forbidden);
+
+        return await commands.Run(command.Key, async change =>
+        {
+            var (need, old) = await LockBooking.Of(change, id);
+            if (ETags.Check(http.Request, old.Version) is { } stale)
+                return stale;
+            if (old.State != BookingState.Booked)
+                return CancelBooking.Ended(old);
+            await Line.Pass(change, [old.Line]);
+            var (place, impossible) = old.BedId is null ? await FindSlot(change, old, request.SlotId) : SameBed(change, old, request.StartsAt);
+            if (place is null)
+                return impossible!;
+
+            await LetGo.Of(change, old, BookingState.Rescheduled, reason, CancelBooking.SideOf(command.Caller, old));
+            var booking = await TakePlace.Instead(change, need, place, old, reason);
+            await ServeLine.Serve(change, old.Line);
+            await change.Audit(command.Caller, "booking.reschedule", id, booking.Id);
+            return Reply.Done(StatusCodes.Status201Created, new BookingMoved(booking.Id, booking.ReferralId, booking.State,
+                booking.Version, booking.StartsAt, booking.EndsAt, ["cancel", "reschedule"]), ETags.Of(booking.Version), $"/v1/bookings/{booking.Id}");
+        }, http.RequestAborted);
+    }
+
+    private static (Place?, Problem?) SameBed(Change change, Booking old, DateTimeOffset? startsAt) =>
+        startsAt is not { } start || start < change.Now
+            ? (null, SchedulingProblems.OtherPlace)
+            : (new()
+            {
+                BedId = old.BedId, Department = old.Department, Resource = old.Resource, StartsAt = start, EndsAt = start + TakePlace.BedIsKept,
+            }, null);
+
+    private static async Task<(Place?, Problem?)> FindSlot(Change change, Booking old, Guid? slotId)
+    {
+        var slot = slotId is null ? null : await change.Connection.QuerySingleOrDefaultAsync<ListedSlot>("""
+            select id, institution, department, resource, clinician, starts_at, ends_at, capacity, capacity - taken as free
+            from slot
+            where id = @slotId and line = @line and starts_at > @Now and withdrawn_at is null
+            """, new { slotId, line = old.Line.Name, change.Now });
+        if (slot is null || slot.Id == old.SlotId)
+            return (null, SchedulingProblems.OtherPlace);
+        if (slot.Free == 0)
+            return (null, new Problem(SchedulingProblems.SlotTaken)
+            {
+                More = new Dictionary<string, object?> { ["alternatives"] = await NextFree(change, old, slot.StartsAt) },
+            });
+        return (new()
+        {
+            SlotId = slot.Id, Department = slot.Department, Resource = slot.Resource, Clinician = slot.Clinician,
+            StartsAt = slot.StartsAt, EndsAt = slot.EndsAt,
+        }, null);
+    }
+
+    /// <summary>Free slots of the same line, those nearest to the wished time first.</summary>
+    private static async Task<IReadOnlyList<ListedSlot>> NextFree(Change change, Booking old, DateTimeOffset wish) =>
+        (await change.Connection.QueryAsync<ListedSlot>("""
+            select id, institution, department, resource, clinician, starts_at, ends_at, capacity, capacity - taken as free
+            from slot
+            where line = @line and taken < capacity and withdrawn_at is null and starts_at > @Now
+            order by abs(extract(epoch from starts_at - @wish)), id
+            limit @Alternatives
+            """, new { line = old.Line.Name, change.Now, wish, Alternatives })).AsList();
+}

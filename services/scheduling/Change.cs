@@ -1,0 +1,88 @@
+using Dapper;
+using Npgsql;
+using Referrals.Contracts;
+using SchedulingService.Bookings;
+using SchedulingService.Needs;
+using ServiceDefaults.Auth;
+using ServiceDefaults.Messaging;
+
+namespace SchedulingService;
+
+/// <summary>Opens changes; wakes the relay after each that said something.</summary>
+internal sealed class Changes(
+    NpgsqlDataSource database, TimeProvider clock, AppointmentCodes codes, OutboxSignal outbox)
+{
+    public async Task<Change> Begin(CancellationToken ct)
+    {
+        var connection = await database.OpenConnectionAsync(ct);
+        var transaction = await connection.BeginTransactionAsync(ct);
+        // PostgreSQL keeps microseconds: what is compared later must not be finer
+        var now = clock.GetUtcNow();
+        return new(connection, transaction, now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond)), codes, outbox);
+    }
+}
+
+/// <summary>
+/// One transaction: rows, inbox, events and audit become real together or not at all. Its locks are taken in one order
+/// everywhere, so that no two changes wait for each other: the referral's row in <c>need</c>, then the lines
+/// (<see cref="Waiting.Line"/>), then nothing that anybody else could hold.
+/// </summary>
+internal sealed class Change(
+    NpgsqlConnection connection, NpgsqlTransaction transaction, DateTimeOffset now, AppointmentCodes codes,
+    OutboxSignal outbox) : IAsyncDisposable
+{
+    private readonly List<(Guid Id, string Type, string Body)> _events = [];
+
+    public NpgsqlConnection Connection => connection;
+    public NpgsqlTransaction Transaction => transaction;
+    public DateTimeOffset Now => now;
+    public AppointmentCodes Codes => codes;
+
+    /// <summary>Tells an event about a referral with the commit. There is no other way to publish.</summary>
+    public async Task Say(string type, Need need, SchedulingFacts facts) => Say(type, need, await NextAttempt(need), facts);
+
+    /// <summary>As the other one, where the statement that made the change has taken the next number.</summary>
+    public void Say(string type, Need need, long attempt, SchedulingFacts facts)
+    {
+        var id = Guid.NewGuid();
+        _events.Add((id, type, EventBodies.Write(id, type, need.ReferralNo, now, facts with
+        {
+            ReferralId = need.ReferralId, ReferralNo = need.ReferralNo, Attempt = attempt,
+        })));
+    }
+
+    // what is said about a referral is numbered, so that its hearers can tell older news from newer
+    private Task<long> NextAttempt(Need need) =>
+        connection.QuerySingleAsync<long>("""
+            update need set attempt = attempt + 1 where referral_id = @ReferralId returning attempt
+            """, new { need.ReferralId });
+
+    public Task Audit(Caller caller, string action, params Guid[] targets) =>
+        Auditing.Write(connection, now, caller, action, denied: false, targets.Select(t => t.ToString()));
+
+    public async Task Commit()
+    {
+        if (_events.Count > 0)
+            await connection.ExecuteAsync("""
+                insert into outbox (message_id, exchange, routing_key, body)
+                select id, @exchange, type, body
+                from unnest(@ids, @types, @bodies) with ordinality as said (id, type, body, position)
+                order by position
+                """, new
+                {
+                    exchange = SchedulingEvents.Exchange,
+                    ids = _events.Select(e => e.Id).ToArray(),
+                    types = _events.Select(e => e.Type).ToArray(),
+                    bodies = _events.Select(e => e.Body).ToArray(),
+                });
+        await transaction.CommitAsync();
+        if (_events.Count > 0)
+            outbox.Wake();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await transaction.DisposeAsync();
+        await connection.DisposeAsync();
+    }
+}

@@ -1,0 +1,103 @@
+using Dapper;
+using Referrals.Contracts;
+using SchedulingService.Bookings;
+using SchedulingService.Waiting;
+
+namespace SchedulingService.Needs;
+
+/// <summary>What becomes of a booking when news of its referral is heard.</summary>
+internal enum Fate { Stays, IsUsed, IsMissed, IsDropped, IsReleased }
+
+/// <summary>
+/// Brings bookings and lines to what a referral needs now, whatever stood there before: so it does not matter which
+/// event led here, nor whether one was missed.
+/// </summary>
+internal static class Reconcile
+{
+    /// <summary>The decision alone. <paramref name="missed"/> is the booking that a no-show was recorded for.</summary>
+    public static Fate FateOf(Booking booking, Need need, Guid? missed)
+    {
+        if (need.IsOver)
+            return Fate.IsReleased;
+        if (booking.State == BookingState.Used)
+            return Fate.Stays;
+        if (booking.Id == missed)
+            return Fate.IsMissed;
+        // the leg ended; or it was taken back to the receiver's desk
+        if (booking.Leg != need.Leg
+            || need.State is ReferralState.Submitted or ReferralState.InTriage or ReferralState.InformationRequested)
+            return Fate.IsReleased;
+        if (need.IsThere)
+            return Fate.IsUsed;
+        if (booking.HeardSequence < need.AgainSequence)
+            return Fate.IsDropped;
+        // an emergency comes now: a bed that was kept for it stays, an appointment in two weeks helps nobody
+        if (booking.HeardSequence < need.EmergencySequence && booking.SlotId is not null && booking.StartsAt > need.Window.Until)
+            return Fate.IsReleased;
+        return Fate.Stays;
+    }
+
+    public static async Task Run(Change change, Need need, IReadOnlyList<Booking> bookings, Guid? missed)
+    {
+        var fates = bookings.Select(b => (Booking: b, Fate: FateOf(b, need, missed))).ToList();
+        var freed = fates.Where(f => f.Fate is not (Fate.Stays or Fate.IsUsed)).Select(f => f.Booking.Line).Distinct().ToList();
+        var asks = need.Wants && fates.All(f => f.Fate is not (Fate.Stays or Fate.IsUsed));
+        var lines = asks ? need.Lines : [];
+        var isNew = false;
+        if (asks)
+            isNew = await JoinLines.Join(change, need);
+        else
+            await JoinLines.Leave(change, need.ReferralId);
+        if (freed.Count + lines.Count > 0)
+            await Line.Pass(change, freed.Concat(lines));
+
+        foreach (var (booking, fate) in fates)
+            await Apply(change, need, booking, fate);
+
+        // what became free goes by the order of its line, in which this referral may stand, too
+        var served = new HashSet<Guid>();
+        foreach (var line in freed)
+            served.UnionWith(await ServeLine.Serve(change, line));
+        foreach (var line in lines)
+            if (!served.Contains(need.ReferralId))
+                served.UnionWith(await ServeLine.Serve(change, line, only: need.ReferralId));
+
+        if (isNew && !served.Contains(need.ReferralId))
+            await change.Say(SchedulingEvents.NoCapacity, need, new()
+            {
+                Leg = need.Leg, Institution = need.Receiver, Department = need.Department, Resource = need.Resource,
+            });
+    }
+
+    private static async Task Apply(Change change, Need need, Booking booking, Fate fate)
+    {
+        switch (fate)
+        {
+            case Fate.IsUsed:
+                await Use(change, booking);
+                break;
+            case Fate.IsMissed:
+                await LetGo.Of(change, booking, BookingState.NoShow);
+                break;
+            case Fate.IsDropped:
+                await LetGo.Of(change, booking, BookingState.Cancelled);
+                break;
+            case Fate.IsReleased:
+                await LetGo.Of(change, booking, BookingState.Released);
+                await change.Say(SchedulingEvents.Released, need, booking.Facts);
+                break;
+            case Fate.Stays:
+                break;
+        }
+    }
+
+    /// <summary>The patient came: the code is burnt, and a bed is lain in from now on.</summary>
+    private static Task Use(Change change, Booking booking) =>
+        change.Connection.ExecuteAsync("""
+            update booking set
+                state = 'Used', version = version + 1,
+                -- he may come before the agreed hour: nobody else has the bed, a stay before his has ended
+                during = case when bed_id is not null then tstzrange(least(starts_at, @Now), null) end
+            where id = @Id and state in ('Held', 'Booked')
+            """, new { booking.Id, change.Now });
+}

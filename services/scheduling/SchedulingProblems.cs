@@ -1,0 +1,25 @@
+using ServiceDefaults.Http;
+
+namespace SchedulingService;
+
+/// <summary>The refusals only this service gives.</summary>
+internal static class SchedulingProblems
+{
+    public static readonly ProblemType SlotTaken = new("slot-taken", 409,
+        new("The slot has been taken", "该号源已被占用"),
+        new("Choose one of 'alternatives', or another free slot.", "请从 alternatives 中选择，或另选空闲号源。"));
+    public static readonly ProblemType SlotOverlaps = new("slot-overlaps", 409,
+        new("The clinician has another slot at that time", "该医生在此时段已有其他号源"),
+        new("Publish a slot that does not overlap, or raise the capacity of the one that stands.", "请发布不重叠的时段，或增加已有号源的容量。"));
+    public static readonly ProblemType WardExists = new("ward-exists", 409,
+        new("Your institution has a ward of that name", "本机构已有同名病区"),
+        new("Use another name.", "请使用其他名称。"));
+    public static readonly ProblemType BookingEnded = new("booking-ended", 409,
+        new("The booking no longer stands", "该预约已不再有效"),
+        new("'state' says what became of it; look for the referral's newest booking.", "state 说明其当前状态；请查看该转诊的最新预约。"));
+    public static readonly ProblemType OtherPlace = new("other-place", 422,
+        new("The booking cannot move there", "该预约不能改到所选位置"),
+        new("Choose a slot of the same institution and kind, in the future.", "请选择同一机构、同类型且未开始的号源。"));
+
+    public static readonly IReadOnlyList<ProblemType> All = [SlotTaken, SlotOverlaps, WardExists, BookingEnded, OtherPlace];
+}

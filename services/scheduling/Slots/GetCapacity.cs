@@ -1,0 +1,87 @@
+using Dapper;
+using Npgsql;
+using SchedulingService.Http;
+using ServiceDefaults.Auth;
+using ServiceDefaults.Http;
+
+namespace SchedulingService.Slots;
+
+/// <summary>Free places of one kind on one day (Asia/Shanghai).</summary>
+internal sealed record FreeOnDay
+{
+    public required string Department { get; init; }
+    public required string Resource { get; init; }
+    public required DateOnly On { get; init; }
+    public required int Free { get; init; }
+    public required int Capacity { get; init; }
+}
+
+/// <summary>Beds of a department that nobody has now.</summary>
+internal sealed record FreeBeds
+{
+    public required string Department { get; init; }
+    /// <summary>The set a patient must belong to, e.g. RehabJointWard; absent: open to everybody.</summary>
+    public string? Eligibility { get; init; }
+    public required int Free { get; init; }
+    public required int Beds { get; init; }
+}
+
+/// <summary>What an institution can take, by day; the basis of a choice before anything is asked.</summary>
+internal sealed record Capacity(string Institution, DateOnly From, DateOnly To, IReadOnlyList<FreeOnDay> Days, IReadOnlyList<FreeBeds> Beds);
+
+/// <summary>Free places of an institution, without any patient's data.</summary>
+internal static class GetCapacity
+{
+    private const int MostDays = 92;
+
+    public static void Map(IEndpointRouteBuilder routes) =>
+        routes.MapGet("/capacity", Get).Read<Capacity>(
+            "getCapacity", "Capacity", "Free slots by day and free beds of an institution; of your own when none is named.",
+            """{"institution":"12210600DEM0000149","from":"2026-12-01","to":"2026-12-14","days":[{"department":"03.03","resource":"Slot","on":"2026-12-01","free":3,"capacity":4}],"beds":[{"department":"03.03","free":2,"beds":12}]}""");
+
+    private const string Select = """
+        select department, resource, (starts_at at time zone 'Asia/Shanghai')::date as "on",
+               sum(capacity - taken)::int as free, sum(capacity)::int as capacity
+        from slot
+        where institution = @institution and withdrawn_at is null
+          and starts_at >= greatest(@Now, @first::date::timestamp at time zone 'Asia/Shanghai')
+          and starts_at < (@last::date + 1)::timestamp at time zone 'Asia/Shanghai'
+          and (@department::text is null or department = @department)
+        group by 1, 2, 3
+        order by 3, 1, 2;
+
+        select w.department, w.eligibility, count(*)::int as beds,
+               count(*) filter (where not exists (
+                   select from booking k where k.bed_id = b.id and k.during && tstzrange(@Now, null)))::int as free
+        from ward w
+        join bed b on b.ward_id = w.id
+        where w.institution = @institution and (@department::text is null or w.department = @department)
+        group by 1, 2
+        order by 1, 2
+        """;
+
+    private static async Task<IResult> Get(HttpContext http, NpgsqlDataSource database, TimeProvider clock,
+        string? institution, string? department, string? from, string? to)
+    {
+        var (caller, unusable) = Caller.Of(http);
+        if (caller is null)
+            return new ProblemResult(unusable!);
+        var checks = new Checks();
+        Reading.Code(institution, "institution", checks);
+        Reading.Code(department, "department", checks);
+        var now = clock.GetUtcNow();
+        var first = Reading.Day(from, "from", DateOnly.FromDateTime(now.ToOffset(TimeSpan.FromHours(8)).DateTime), checks);
+        var last = Reading.Day(to, "to", first.AddDays(13), checks);
+        checks.That(last >= first && last.DayNumber - first.DayNumber < MostDays, "to",
+            $"Not before 'from', and at most {MostDays} days in all.", $"不得早于 from，且最多 {MostDays} 天。");
+        if (!checks.Passed)
+            return new ProblemResult(checks.Problem);
+
+        institution ??= caller.Institution;
+        await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
+        await using var rows = await connection.QueryMultipleAsync(Select, new { institution, department, first, last, Now = now });
+        var days = (await rows.ReadAsync<FreeOnDay>()).AsList();
+        var beds = (await rows.ReadAsync<FreeBeds>()).AsList();
+        return Reading.Send(http, new Capacity(institution, first, last, days, beds));
+    }
+}

@@ -1,0 +1,116 @@
+using Dapper;
+using Referrals.Contracts;
+using SchedulingService.Bookings;
+using SchedulingService.Needs;
+
+namespace SchedulingService.Waiting;
+
+/// <summary>Gives free places to those who stand in line: priority, then contract, then time.</summary>
+internal static class ServeLine
+{
+    // One statement: whose turn it is, the place that fits him first, and he has it.
+    // Whoever is being changed at this very moment (skip locked) is passed over: that change asks for itself.
+    // Who waited past his window is served by the first place at all.
+    private const string ForASlot = """
+        with turn as (
+            select n, w.institution, place.*, null::uuid as bed_id, null::tstzrange as during
+            from waiting w
+            join need n using (referral_id)
+            cross join lateral (
+                select s.id as slot_id, s.department, s.resource, s.clinician, s.starts_at, s.ends_at
+                from slot s
+                where s.line = @line and s.taken < s.capacity and s.withdrawn_at is null
+                  and s.starts_at >= greatest(w.earliest, @Now)
+                  and (s.starts_at <= w.latest or w.latest < @Now)
+                  -- what this referral gave back or missed is not pressed on it again
+                  and not exists (select from booking b where b.referral_id = w.referral_id and b.slot_id = s.id)
+                order by s.starts_at, s.id
+                limit 1
+            ) place
+            where w.institution = @Institution and @line = any (w.lines) and (@only::uuid is null or w.referral_id = @only)
+            order by w.rank, w.since, w.referral_id
+            limit 1
+            for update of n skip locked
+        )
+        """;
+
+    private const string ForABed = """
+        with turn as (
+            select n, w.institution, place.*, null::uuid as slot_id, null as clinician,
+                   place.starts_at + @BedIsKept as ends_at, tstzrange(place.starts_at, null) as during
+            from waiting w
+            join need n using (referral_id)
+            cross join lateral (
+                select b.id as bed_id, wd.department, case n.resource when 'Bed' then 'Bed' else 'Ward' end as resource,
+                       greatest(w.earliest, @Now) as starts_at
+                from ward wd
+                join bed b on b.ward_id = wd.id
+                where wd.institution = w.institution
+                  and case n.resource
+                        when 'Bed' then wd.eligibility is null and wd.department = n.department
+                        when 'Ward' then wd.eligibility is null or wd.eligibility = any (n.eligibility)
+                        else wd.eligibility = any (n.eligibility)
+                      end
+                  and not exists (select from booking k
+                                  where k.bed_id = b.id and k.during && tstzrange(greatest(w.earliest, @Now), null))
+                -- a joint ward for whom it was made, then the department's own
+                order by wd.eligibility is null, wd.department is distinct from n.department, wd.name, b.label
+                limit 1
+            ) place
+            where w.institution = @Institution and @line = any (w.lines) and (@only::uuid is null or w.referral_id = @only)
+            order by w.rank, w.since, w.referral_id
+            limit 1
+            for update of n skip locked
+        )
+        """;
+
+    private const string TakeIt = $"""
+        , gone as (
+            delete from waiting using turn where waiting.referral_id = (turn.n).referral_id
+        ), counted as (
+            update need set attempt = need.attempt + 1 from turn where need.referral_id = (turn.n).referral_id
+        ), taken as (
+            insert into booking (id, referral_id, leg, institution, department, resource, clinician, slot_id, bed_id,
+                starts_at, ends_at, during, state, heard_sequence, code, created_at)
+            select @id, (n).referral_id, (n).leg, institution, department, resource, clinician, slot_id, bed_id,
+                starts_at, ends_at, during, 'Booked', (n).sequence, @sealedCode, @Now
+            from turn
+            returning {Booking.Columns}
+        )
+        -- the need as it was locked: the statement began before that
+        select (n).*, taken.* from turn, taken
+        """;
+
+    /// <summary>
+    /// Books until no free place of the line fits anybody in it, or, with <paramref name="only"/>, for that referral
+    /// alone; returns who was served. The line was passed.
+    /// </summary>
+    public static async Task<IReadOnlyList<Guid>> Serve(Change change, Line line, Guid? only = null)
+    {
+        var served = new List<Guid>();
+        while (await Next(change, line, only) is { } referral)
+        {
+            served.Add(referral);
+            if (only is not null)
+                break;
+        }
+        return served;
+    }
+
+    private static async Task<Guid?> Next(Change change, Line line, Guid? only)
+    {
+        var (id, code) = (Guid.NewGuid(), AppointmentCodes.New());
+        var taken = await change.Connection.QueryAsync<Need, Booking, (Need Need, Booking Booking)>(
+            (line.IsForBeds ? ForABed : ForASlot) + TakeIt, (need, booking) => (need, booking), new
+            {
+                line = line.Name, line.Institution, only, change.Now, TakePlace.BedIsKept,
+                id, sealedCode = change.Codes.Seal(id, code),
+            });
+        foreach (var (need, booking) in taken)
+        {
+            change.Say(SchedulingEvents.Booked, need, need.Attempt + 1, booking.HeldFacts(change.Codes.Hash(id, code)));
+            return need.ReferralId;
+        }
+        return null;
+    }
+}

@@ -1,0 +1,131 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text.Json;
+using Integration.Tests.Kit;
+using TestKit;
+
+namespace Load;
+
+/// <summary>The steps that are measured, each a closed loop of clients over HTTP.</summary>
+internal sealed class Steps(Alliance alliance)
+{
+    private readonly ConcurrentQueue<Guid> _submitted = new();
+    private readonly HttpClient _township = alliance.Referral.As(Alliance.Township);
+    private readonly HttpClient _hospital = alliance.Referral.As(Alliance.Tertiary);
+
+    public Task<Result> Submit(int clients, int seconds) => Run($"submit; {clients} clients", clients, seconds, async () =>
+    {
+        _submitted.Enqueue(await SubmitOne());
+        return true;
+    });
+
+    public Task<Result> Accept(int clients, int seconds) => Run($"accept; {clients} clients", clients, seconds, async () =>
+    {
+        if (!_submitted.TryDequeue(out var id))
+            return false;
+        await Move(_hospital, id, "accept");
+        return true;
+    });
+
+    public Task<Result> Worklist(int clients, int seconds) => Run("worklist", clients, seconds, async () =>
+    {
+        using var answer = await _hospital.GetAsync("/v1/referrals?as=receiver&open=true&limit=20");
+        await Good(answer);
+        return true;
+    });
+
+    /// <summary>Up, booked by scheduling, treated, returned, booked again, followed up, finished: fourteen moves over HTTP.</summary>
+    public Task<Result> Loops(int clients, int seconds) => Run($"full loop up and back; {clients} clients", clients, seconds, async () =>
+    {
+        var up = await SubmitOne();
+        await Move(_hospital, up, "claim");
+        await Move(_hospital, up, "accept");
+        await Booked(_township, up);
+        await Move(_township, up, "dispatch");
+        await Move(_hospital, up, "arrive", new { identifiedBy = "IdCard" });
+        await Move(_hospital, up, "start-treatment", new { visitNo = "V1" });
+        await Move(_hospital, up, "complete-treatment", new { diagnosisResult = "脑梗死", treatmentCourse = "溶栓", rehabEligible = true });
+        var returned = await Move(_hospital, up, "return", new
+        {
+            slip = new
+            {
+                kind = "RehabReturn", patientClass = "ChronicStable", diagnosisResult = "脑梗死恢复期", treatmentCourse = "溶栓",
+                nextPlan = "继续二级预防", referrer = new { doctor = "dr-0001" },
+            },
+        });
+        var down = returned.GetProperty("linked")[0].GetProperty("id").GetGuid();
+        await Move(_township, down, "accept", new { department = "02" });
+        await Booked(_township, down);
+        await Move(_hospital, down, "dispatch");
+        await Move(_township, down, "arrive", new { identifiedBy = "Slip" });
+        await Move(_township, down, "follow-up", new { way = "Home", text = "恢复良好" });
+        await Move(_township, down, "finish", new { text = "生活自理" });
+        return true;
+    });
+
+    private async Task<Guid> SubmitOne()
+    {
+        using var answer = await _township.Command("/v1/referrals?submit=true", new
+        {
+            patient = new { name = "负载" + Random.Shared.Next(1000, 9999), sex = "1", age = 60, phone = "13800001234", address = "演示" },
+            to = new { institution = Alliance.Tertiary, department = "03.03" },
+            impression = "高血压3级 脑卒中？", presentIllness = "突发右侧肢体无力2小时", pastHistory = "高血压10年",
+            treatmentSoFar = "监测血压", referrer = new { doctor = "dr-0103", phone = "13800005678" },
+        });
+        return (await Good(answer)).GetProperty("id").GetGuid();
+    }
+
+    private static async Task<JsonElement> Move(HttpClient who, Guid id, string verb, object? body = null)
+    {
+        using var answer = await who.Command($"/v1/referrals/{id}/{verb}", body, ifMatch: "*");
+        return await Good(answer);
+    }
+
+    private static async Task Booked(HttpClient who, Guid id)
+    {
+        for (var tries = 0; tries < 2000; tries++)
+        {
+            using var answer = await who.GetAsync($"/v1/referrals/{id}/available-actions");
+            if ((await Good(answer)).GetProperty("state").GetString() is "Scheduled")
+                return;
+            await Task.Delay(5);
+        }
+        throw new InvalidOperationException("not booked within ten seconds");
+    }
+
+    private static async Task<JsonElement> Good(HttpResponseMessage answer)
+    {
+        var body = await answer.Content.ReadAsStringAsync();
+        return answer.IsSuccessStatusCode
+            ? JsonSerializer.Deserialize<JsonElement>(body)
+            : throw new InvalidOperationException($"{(int)answer.StatusCode} {body}");
+    }
+
+    private static async Task<Result> Run(string name, int clients, int seconds, Func<Task<bool>> once)
+    {
+        var (times, errors) = (new ConcurrentBag<double>(), new ConcurrentBag<string>());
+        var clock = Stopwatch.StartNew();
+        await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => Task.Run(async () =>
+        {
+            while (clock.Elapsed.TotalSeconds < seconds)
+            {
+                var began = clock.Elapsed;
+                try
+                {
+                    if (!await once())
+                        return;
+                    times.Add((clock.Elapsed - began).TotalMilliseconds);
+                }
+                catch (Exception e) when (e is HttpRequestException or InvalidOperationException or TaskCanceledException)
+                {
+                    errors.Add(e.Message);
+                    if (errors.Count > 20)
+                        return;
+                }
+            }
+        })));
+        var result = Result.Of(name, clock.Elapsed.TotalSeconds, times, errors);
+        Console.WriteLine(result);
+        return result;
+    }
+}

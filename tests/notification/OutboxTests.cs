@@ -1,0 +1,68 @@
+using System.Collections.Concurrent;
+using MassTransit;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Referrals.Contracts;
+using ServiceDefaults.Messaging;
+using ServiceDefaults.Storage;
+
+namespace NotificationService.Tests;
+
+/// <summary>The way every event goes between services: outbox, relay, topic exchange, quorum queue, consumer.</summary>
+public sealed class OutboxTests
+{
+    private sealed record Delivery(ReferralEvent Event, string Body, Guid? MessageId, string? ContentType);
+
+    private sealed class Heard : ConcurrentQueue<Delivery>;
+
+    private sealed class WhenReferralAccepted(Heard heard) : IConsumer<ReferralEvent>
+    {
+        public Task Consume(ConsumeContext<ReferralEvent> context)
+        {
+            heard.Enqueue(new(context.Message, context.ReceiveContext.Body.GetString(), context.MessageId, context.ReceiveContext.ContentType?.ToString()));
+            return Task.CompletedTask;
+        }
+    }
+
+    [Fact]
+    public async Task A_stored_event_reaches_a_subscriber_with_its_bytes_its_id_and_its_media_type()
+    {
+        await using var database = await TestDatabase.Create("notification", typeof(Program).Assembly);
+        var heard = new Heard();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Configuration["ConnectionStrings:Database"] = database.App;
+        builder.Configuration["RabbitMq:Uri"] = await Servers.NewVirtualHost();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Services.AddSingleton(heard);
+        builder.AddDatabase();
+        builder.AddBus(new Subscription("test-referral-events", ReferralEvents.Exchange, ["referral.up.accepted"], typeof(WhenReferralAccepted)));
+        await using var app = builder.Build();
+        await app.StartAsync();
+        await Eventually.Is(async () => (await app.Services.GetRequiredService<IBusControl>().WaitForHealthStatus(BusHealthStatus.Healthy, TimeSpan.FromSeconds(1))) == BusHealthStatus.Healthy, "the bus is up", 30);
+
+        var sent = A.Referral().Next(ReferralEvents.Accepted, f => f with { State = ReferralState.Accepted });
+        await database.Execute("insert into outbox (message_id, exchange, routing_key, body) values (@Id, @Exchange, @Type, @Body)", sent);
+
+        await Eventually.Is(() => Task.FromResult(!heard.IsEmpty), "heard");
+        var got = heard.Should().ContainSingle().Subject;
+        got.Body.Should().Be(sent.Body);
+        got.MessageId.Should().Be(sent.Id);
+        got.ContentType.Should().Be("application/cloudevents+json");
+        got.Event.Data.State.Should().Be(ReferralState.Accepted, "enums travel by name");
+        await Eventually.Is(async () => (await database.Query<long>("select count(*) from outbox"))[0] == 0, "a confirmed event leaves the outbox");
+        await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_service_without_its_broker_is_ready_but_degraded()
+    {
+        await using var database = await TestDatabase.Create("notification", typeof(Program).Assembly);
+        await using var host = new ServiceHost<Program>(database.App, "amqp://nobody:nothing@127.0.0.1:9/nowhere",
+            // MassTransit goes on trying when the host is gone
+            settings: new Dictionary<string, string> { ["Logging:Console:LogLevel:MassTransit"] = "None" });
+        var answer = await host.As(null).GetAsync("/health/ready");
+        answer.EnsureSuccessStatusCode();
+        (await answer.Json()).GetProperty("parts").GetProperty("broker").GetString().Should().Be("degraded");
+    }
+}
