@@ -247,36 +247,36 @@ internal sealed class ReferralStore(NpgsqlDataSource database, PatientKeys keys,
         var slip = unit.New?.Slip ?? unit.Moves.Select(m => m.NewSlip).LastOrDefault(s => s is not null);
         byte[]? Seal(string? text) => text is null || wrapped is null ? null : keys.Seal(wrapped, text);
 
-        Bind(p, unit.Referral);
-        Add(p, "read_version", unit.ReadVersion);
-        Add(p, "now", unit.Moves[0].Now);
-        Add(p, "purpose", purpose);
-        Add(p, "new_patient", isNewPatient);
-        Add(p, "wrapped_key", wrapped);
-        Add(p, "key_id", keys.KeyId);
-        Add(p, "identity", identity is null ? null : Seal(JsonSerializer.Serialize(identity, ServiceDefaults.Json.Lenient)));
-        Add(p, "id_index", keys.Index(identity));
-        Add(p, "slip_content", Seal(slip?.Content));
-        Add(p, "slip_author", slip?.WrittenBy);
+        p.AddRow(unit.Referral);
+        p.Put("read_version", unit.ReadVersion);
+        p.Put("now", unit.Moves[0].Now);
+        p.Put("purpose", purpose);
+        p.Put("new_patient", isNewPatient);
+        p.Put("wrapped_key", wrapped);
+        p.Put("key_id", keys.KeyId);
+        p.Put("identity", identity is null ? null : Seal(JsonSerializer.Serialize(identity, ServiceDefaults.Json.Lenient)));
+        p.Put("id_index", keys.Index(identity));
+        p.Put("slip_content", Seal(slip?.Content));
+        p.Put("slip_author", slip?.WrittenBy);
 
         var rows = unit.Moves.SelectMany(m => m.Rows.Select(row => (Move: m, Row: row))).ToArray();
-        Add(p, "h_version", Each(r => r.Row.Version));
-        Add(p, "h_sequence", Each(r => r.Row.Sequence));
-        Add(p, "h_message", Each(r => r.Row.MessageId));
-        Add(p, "h_verb", Each(r => r.Move.Verb));
-        Add(p, "h_event", Each(r => r.Row.Event));
-        Add(p, "h_from", Each(r => r.Row.From));
-        Add(p, "h_to", Each(r => r.Row.To));
-        Add(p, "h_leg", Each(r => r.Row.Leg));
-        Add(p, "h_subject", Each(r => r.Move.Actor.Subject));
-        Add(p, "h_institution", Each(r => r.Move.Actor.Institution));
-        Add(p, "h_role", Each(r => r.Move.Actor.Role));
-        Add(p, "h_behalf", Each(r => r.Move.Actor.OnBehalfOf));
-        Add(p, "h_reason", Each(r => r.Row.Reason));
-        Add(p, "h_detail", Each(r => r.Row.Detail?.ToJsonString()));
-        Add(p, "h_words", Each(r => Seal(r.Row.Words)));
-        Add(p, "o_key", Each(r => r.Row.EventBody is null ? null : ReferralEvents.TypeOf(unit.Referral.Direction, r.Row.Event)));
-        Add(p, "o_body", Each(r => r.Row.EventBody));
+        p.Put("h_version", Each(r => r.Row.Version));
+        p.Put("h_sequence", Each(r => r.Row.Sequence));
+        p.Put("h_message", Each(r => r.Row.MessageId));
+        p.Put("h_verb", Each(r => r.Move.Verb));
+        p.Put("h_event", Each(r => r.Row.Event));
+        p.Put("h_from", Each(r => r.Row.From));
+        p.Put("h_to", Each(r => r.Row.To));
+        p.Put("h_leg", Each(r => r.Row.Leg));
+        p.Put("h_subject", Each(r => r.Move.Actor.Subject));
+        p.Put("h_institution", Each(r => r.Move.Actor.Institution));
+        p.Put("h_role", Each(r => r.Move.Actor.Role));
+        p.Put("h_behalf", Each(r => r.Move.Actor.OnBehalfOf));
+        p.Put("h_reason", Each(r => r.Row.Reason));
+        p.Put("h_detail", Each(r => r.Row.Detail?.ToJsonString()));
+        p.Put("h_words", Each(r => Seal(r.Row.Words)));
+        p.Put("o_key", Each(r => r.Row.EventBody is null ? null : ReferralEvents.TypeOf(unit.Referral.Direction, r.Row.Event)));
+        p.Put("o_body", Each(r => r.Row.EventBody));
         return command;
 
         T[] Each<T>(Func<(Move Move, HistoryRow Row), T> value) => Array.ConvertAll(rows, r => value(r));
@@ -288,133 +288,21 @@ internal sealed class ReferralStore(NpgsqlDataSource database, PatientKeys keys,
             insert into idempotency_key (scope, key, fingerprint, status, body, etag, location)
             values (@scope, @key, @fingerprint, @status, @body, @etag, @location)
             """);
-        Add(command.Parameters, "scope", key.Scope);
-        Add(command.Parameters, "key", key.Key);
-        Add(command.Parameters, "fingerprint", key.Fingerprint);
-        Add(command.Parameters, "status", answer.Status);
-        Add(command.Parameters, "body", answer.Body);
-        Add(command.Parameters, "etag", answer.Etag);
-        Add(command.Parameters, "location", answer.Location);
+        command.Parameters.Put("scope", key.Scope);
+        command.Parameters.Put("key", key.Key);
+        command.Parameters.Put("fingerprint", key.Fingerprint);
+        command.Parameters.Put("status", answer.Status);
+        command.Parameters.Put("body", answer.Body);
+        command.Parameters.Put("etag", answer.Etag);
+        command.Parameters.Put("location", answer.Location);
         return command;
     }
 
     private static NpgsqlBatchCommand Handled(Guid message, string consumer)
     {
         var command = new NpgsqlBatchCommand("insert into inbox (message_id, consumer) values (@message, @consumer)");
-        Add(command.Parameters, "message", message);
-        Add(command.Parameters, "consumer", consumer);
+        command.Parameters.Put("message", message);
+        command.Parameters.Put("consumer", consumer);
         return command;
-    }
-
-    // a null carries its type too: the statement is prepared once for all values
-    private static void Add<T>(NpgsqlParameterCollection parameters, string name, T value) =>
-        parameters.Add(Types.TryGetValue(Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T), out var type)
-            ? new NpgsqlParameter(name, type) { Value = (object?)value ?? DBNull.Value }
-            : new NpgsqlParameter<T>(name, value));
-
-    private static readonly Dictionary<Type, NpgsqlDbType> Types = new()
-    {
-        [typeof(string)] = NpgsqlDbType.Text,
-        [typeof(Guid)] = NpgsqlDbType.Uuid,
-        [typeof(DateTimeOffset)] = NpgsqlDbType.TimestampTz,
-        [typeof(DateOnly)] = NpgsqlDbType.Date,
-        [typeof(int)] = NpgsqlDbType.Integer,
-        [typeof(long)] = NpgsqlDbType.Bigint,
-        [typeof(bool)] = NpgsqlDbType.Boolean,
-        [typeof(byte[])] = NpgsqlDbType.Bytea,
-        [typeof(TimeSpan)] = NpgsqlDbType.Interval,
-    };
-
-    private static void Bind(NpgsqlParameterCollection p, Referral r)
-    {
-        Add(p, "id", r.Id);
-        Add(p, "referral_no", r.ReferralNo);
-        Add(p, "episode_id", r.EpisodeId);
-        Add(p, "parent_id", r.ParentId);
-        Add(p, "parent_no", r.ParentNo);
-        Add(p, "relation", r.Relation?.ToString());
-        Add(p, "direction", r.Direction.ToString());
-        Add(p, "kind", r.Kind.ToString());
-        Add(p, "priority", r.Priority.ToString());
-        Add(p, "green_channel", r.GreenChannel?.ToString());
-        Add(p, "patient_class", r.PatientClass?.ToString());
-        Add(p, "channel", r.Channel.ToString());
-        Add(p, "synthetic", r.Synthetic);
-        Add(p, "patient_id", r.PatientId);
-        Add(p, "patient_masked", r.PatientMasked);
-        Add(p, "patient_sex", r.PatientSex);
-        Add(p, "patient_birth_year", r.PatientBirthYear);
-        Add(p, "slip_version", r.SlipVersion);
-        Add(p, "sender", r.Sender);
-        Add(p, "sender_clinician", r.SenderClinician);
-        Add(p, "receiver", r.Receiver);
-        Add(p, "department", r.Department);
-        Add(p, "clinician", r.Clinician);
-        Add(p, "leg", r.Leg);
-        Add(p, "tried", r.Tried);
-        Add(p, "external", r.External);
-        Add(p, "sender_own_no", r.SenderOwnNo);
-        Add(p, "receiver_own_no", r.ReceiverOwnNo);
-        Add(p, "diagnosis_code", r.DiagnosisCode);
-        Add(p, "diagnosis_group", r.DiagnosisGroup);
-        Add(p, "sensitive", r.Sensitive);
-        Add(p, "purposes", r.Purposes);
-        Add(p, "eligibility", r.Eligibility);
-        Add(p, "flags", r.Flags);
-        Add(p, "contracted", r.Contracted);
-        Add(p, "standing_agreement", r.StandingAgreement);
-        Add(p, "state", r.State);
-        Add(p, "state_since", r.StateSince);
-        Add(p, "version", r.Version);
-        Add(p, "sequence", r.Sequence);
-        Add(p, "etag_version", r.EtagVersion);
-        Add(p, "author", r.Author);
-        Add(p, "claimed_by", r.ClaimedBy);
-        Add(p, "claimed_until", r.ClaimedUntil);
-        Add(p, "assigned", r.Assigned);
-        Add(p, "came_from", r.CameFrom);
-        Add(p, "reason", r.Reason);
-        Add(p, "outcome", r.Outcome?.ToString());
-        Add(p, "after_acceptance", r.AfterAcceptance);
-        Add(p, "replaced_by", r.ReplacedBy);
-        Add(p, "drafted_at", r.DraftedAt);
-        Add(p, "submitted_at", r.SubmittedAt);
-        Add(p, "leg_submitted_at", r.LegSubmittedAt);
-        Add(p, "triage_paused", r.TriagePaused);
-        Add(p, "accepted_at", r.AcceptedAt);
-        Add(p, "scheduled_at", r.ScheduledAt);
-        Add(p, "acknowledged_at", r.AcknowledgedAt);
-        Add(p, "dispatched_at", r.DispatchedAt);
-        Add(p, "arrived_at", r.ArrivedAt);
-        Add(p, "treatment_started_at", r.TreatmentStartedAt);
-        Add(p, "treated_at", r.TreatedAt);
-        Add(p, "ended_at", r.EndedAt);
-        Add(p, "consent_at", r.ConsentAt);
-        Add(p, "identified", r.Identified);
-        Add(p, "booking_id", r.BookingId);
-        Add(p, "booking_resource", r.BookingResource);
-        Add(p, "booking_starts_at", r.BookingStartsAt);
-        Add(p, "booking_ends_at", r.BookingEndsAt);
-        Add(p, "booking_code_hash", r.BookingCodeHash);
-        Add(p, "booking_attempt", r.BookingAttempt);
-        Add(p, "expected_arrival", r.ExpectedArrival);
-        Add(p, "visit_no", r.VisitNo);
-        Add(p, "rehab_eligible", r.RehabEligible);
-        Add(p, "live_child_id", r.LiveChildId);
-        Add(p, "live_child_no", r.LiveChildNo);
-        Add(p, "return_accepted_at", r.ReturnAcceptedAt);
-        Add(p, "return_since", r.ReturnSince);
-        Add(p, "linked_id", r.LinkedId);
-        Add(p, "linked_no", r.LinkedNo);
-        Add(p, "follow_ups_planned", r.FollowUpsPlanned);
-        Add(p, "follow_ups_done", r.FollowUpsDone);
-        Add(p, "next_follow_up_on", r.NextFollowUpOn);
-        Add(p, "follow_up_since", r.FollowUpSince);
-        Add(p, "rating", r.Rating);
-        Add(p, "in_error", r.InError);
-        Add(p, "changed_at", r.ChangedAt);
-        p.Add(new NpgsqlParameter("timers", NpgsqlDbType.Jsonb) { Value = r.Timers });
-        Add(p, "next_deadline", r.NextDeadline);
-        Add(p, "next_deadline_at", r.NextDeadlineAt);
     }
 }
