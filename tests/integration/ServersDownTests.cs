@@ -105,7 +105,7 @@ public sealed class ServersDownTests(Alliance alliance, ITestOutputHelper output
         {
             var page = await Page(cursor);
             cursor = page.GetProperty("next").GetString()!;
-            if (page.GetProperty("events").GetArrayLength() == 0)
+            if (page.GetProperty("items").GetArrayLength() == 0)
                 return cursor;
         }
     }
@@ -118,9 +118,9 @@ public sealed class ServersDownTests(Alliance alliance, ITestOutputHelper output
         {
             var page = await Page(cursor);
             cursor = page.GetProperty("next").GetString()!;
-            if (page.GetProperty("events").GetArrayLength() == 0)
+            if (page.GetProperty("items").GetArrayLength() == 0)
                 return feed;
-            foreach (var e in page.GetProperty("events").EnumerateArray())
+            foreach (var e in page.GetProperty("items").EnumerateArray())
             {
                 var subject = e.GetProperty("subject").GetString()!;
                 if (!feed.TryGetValue(subject, out var sequences))

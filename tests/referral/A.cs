@@ -17,7 +17,7 @@ public sealed class A
         (_host, Sender, Receiver) = (host, sender, receiver);
     }
 
-    public string Sender { get; }
+    public string Sender { get; private set; }
     public string Receiver { get; private set; }
     public JsonElement Last { get; private set; }
     public string Etag { get; private set; } = "*";
@@ -50,6 +50,16 @@ public sealed class A
     {
         var referral = new A(host, sender, receiver);
         await referral.Took(await host.As(sender).Command("/v1/referrals?submit=true", UpwardSlip(receiver, change)), HttpStatusCode.Created);
+        return referral;
+    }
+
+    /// <summary>One whose patient is already there: typed in afterwards by the receiver.</summary>
+    public static async Task<A> TypedInAfterwards(ReferralHost host, Action<JsonObject>? change = null)
+    {
+        var referral = new A(host, ReferralHost.Township, ReferralHost.Tertiary);
+        var slip = UpwardSlip(change: change);
+        slip["referrer"] = new JsonObject { ["doctor"] = "dr-0103", ["institution"] = referral.Sender };
+        await referral.Took(await host.As(referral.Receiver, "Registrar").Command("/v1/referrals?arrived=true", slip), HttpStatusCode.Created);
         return referral;
     }
 
@@ -100,6 +110,25 @@ public sealed class A
         return await child.Does("arrive", new { identifiedBy = "Slip" });
     }
 
+    /// <summary>Does a move that creates a linked referral, and hands that one back.</summary>
+    public async Task<A> Creates(string verb, object? body = null, string? by = null)
+    {
+        await Took(await Tries(verb, body, by), HttpStatusCode.OK);
+        var born = new A(_host, Sender, Receiver) { Last = Last.GetProperty("linked")[0] };
+        await born.Look(Receiver);
+        born.Sender = born.Last.GetProperty("sender").GetProperty("code").GetString()!;
+        born.Receiver = born.Last.GetProperty("receiver").GetProperty("code").GetString()!;
+        return born;
+    }
+
+    /// <summary>Goes on to another institution.</summary>
+    public async Task<A> Redirected(string to, string? department = "03.03", string? by = null)
+    {
+        await Took(await Tries("redirect", new { institution = to, department, reason = "NO_CAPACITY", patientAgrees = true }, by), HttpStatusCode.OK);
+        Receiver = to;
+        return this;
+    }
+
     /// <summary>Does a move as the side that usually does it, and expects it to succeed.</summary>
     public async Task<A> Does(string verb, object? body = null)
     {
@@ -124,20 +153,42 @@ public sealed class A
     /// <summary>Scheduling books it, as it says over the broker.</summary>
     public async Task Booked(long attempt = 1, string? codeHash = null, Guid? booking = null)
     {
-        var leg = (await Look()).GetProperty("leg").GetInt32();
-        await _host.SchedulingSays(SchedulingEvents.Booked, new()
-        {
-            ReferralId = Id, ReferralNo = No, Leg = leg, Attempt = attempt, BookingId = booking ?? Guid.NewGuid(),
-            Institution = Receiver, Department = "03.03", Resource = "Slot", CodeHash = codeHash,
-            StartsAt = _host.Clock.GetUtcNow().AddDays(1), EndsAt = _host.Clock.GetUtcNow().AddDays(1).AddMinutes(30),
-        });
+        await Hears(SchedulingEvents.Booked, attempt, booking, codeHash: codeHash);
         await Reaches("Scheduled");
     }
 
+    /// <summary>Scheduling says something about it over the broker; whether anything comes of it is another matter.</summary>
+    public async Task Hears(string type, long attempt, Guid? booking = null, int? leg = null, string? codeHash = null, Guid? id = null) =>
+        await _host.SchedulingSays(type, new()
+        {
+            ReferralId = Id, ReferralNo = No, Leg = leg ?? (await Look()).GetProperty("leg").GetInt32(), Attempt = attempt,
+            BookingId = booking ?? Guid.NewGuid(), Institution = Receiver, Department = "03.03", Resource = "Slot", CodeHash = codeHash,
+            Reason = type == SchedulingEvents.BookingCancelled ? "BED_LOST" : null,
+            StartsAt = _host.Clock.GetUtcNow().AddDays(1), EndsAt = _host.Clock.GetUtcNow().AddDays(1).AddMinutes(30),
+        }, id);
+
     public Task Reaches(string state) => Eventually.Is(async () => (await Look()).GetProperty("state").GetString() == state, $"{No} reaches {state}");
+
+    /// <summary>The events of its timeline, in order.</summary>
+    public async Task<string[]> Events() =>
+        [.. (await Timeline()).GetProperty("entries").EnumerateArray().Select(e => e.GetProperty("event").GetString()!)];
 
     public async Task<JsonElement> Timeline() =>
         await _host.As(Sender).GetAsync($"/v1/referrals/{Id}/timeline").Json();
+
+    /// <summary>Expects the answer to be this refusal, and the referral to stand where it stood.</summary>
+    public async Task<JsonElement> IsRefused(string verb, HttpStatusCode status, string? code = null, object? body = null, string? by = null,
+        string role = "Clinician", string subject = "dr-test")
+    {
+        var before = (await Events()).Length;
+        var response = await Tries(verb, body, by, role, subject);
+        var problem = await response.Json();
+        response.StatusCode.Should().Be(status, "{0} answered {1}", verb, problem);
+        if (code is not null)
+            problem.GetProperty("code").GetString().Should().Be(code);
+        (await Events()).Should().HaveCount(before, "nothing is stored of a refused command");
+        return problem;
+    }
 
     private async Task Took(HttpResponseMessage response, HttpStatusCode expected)
     {

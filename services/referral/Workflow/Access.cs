@@ -22,12 +22,13 @@ internal sealed class Access(NpgsqlDataSource database, AllianceDirectory direct
             sides |= Side.Alliance;
             if (caller.OnBehalfOf == referral.Sender)
                 sides |= Side.Sender | Side.Approver;
-            if (caller.OnBehalfOf == referral.Receiver)
+            if (caller.OnBehalfOf == referral.Receiver || referral.External && caller.OnBehalfOf == referral.Sender)
                 sides |= Side.Receiver;
         }
-        if (caller.Institution == referral.Sender)
+        // the office may sit in a member's house: it acts for a member only when it says so
+        else if (caller.Institution == referral.Sender)
             sides |= Side.Sender | (referral.External ? Side.Receiver : Side.None) | (caller.Role == Role.Head ? Side.Approver : Side.None);
-        if (caller.Institution == referral.Receiver)
+        if (caller.Role != Role.AllianceOffice && caller.Institution == referral.Receiver)
             sides |= Side.Receiver;
         return referral.SubmittedAt is null && (sides & (Side.Sender | Side.Approver)) == 0 ? Side.None : sides;
     }

@@ -15,9 +15,6 @@ namespace ReferralService.Tests.Deadlines;
 [Collection("referral")]
 public sealed class DeadlinesTests(ReferralHost host)
 {
-    private static async Task<string[]> Events(A referral) =>
-        [.. (await referral.Timeline()).GetProperty("entries").EnumerateArray().Select(e => e.GetProperty("event").GetString()!)];
-
     private static string? Next(JsonElement view) =>
         view.TryGetProperty("nextDeadline", out var next) && next.ValueKind == JsonValueKind.Object ? next.GetProperty("timer").GetString() : null;
 
@@ -32,7 +29,7 @@ public sealed class DeadlinesTests(ReferralHost host)
         await host.Pass(TimeSpan.FromMinutes(6));
         await referral.Look();
         referral.State.Should().Be("Submitted");
-        (await Events(referral)).Should().EndWith("released");
+        (await referral.Events()).Should().EndWith("released");
     }
 
     [Fact]
@@ -40,15 +37,15 @@ public sealed class DeadlinesTests(ReferralHost host)
     {
         var referral = await A.Submitted(host, slip => slip["priority"] = "Routine");
         await host.Pass(TimeSpan.FromHours(2.1));
-        (await Events(referral)).Should().Equal("submitted", "deadline-warning");
+        (await referral.Events()).Should().Equal("submitted", "deadline-warning");
         await host.Pass(TimeSpan.FromHours(22));
-        (await Events(referral)).Should().Equal("submitted", "deadline-warning", "deadline-missed", "deadline-missed");
+        (await referral.Events()).Should().Equal("submitted", "deadline-warning", "deadline-missed", "deadline-missed");
         await host.Pass(TimeSpan.FromHours(24));
         var view = await referral.Look();
         view.GetProperty("state").GetString().Should().Be("Expired");
         Next(view).Should().BeNull();
-        (await Events(referral)).Count(e => e == "expired").Should().Be(1);
-        (await Events(referral))[4..^1].Should().OnlyContain(e => e == "escalated").And.NotBeEmpty();
+        (await referral.Events()).Count(e => e == "expired").Should().Be(1);
+        (await referral.Events())[4..^1].Should().OnlyContain(e => e == "escalated").And.NotBeEmpty();
     }
 
     [Fact]
@@ -57,11 +54,11 @@ public sealed class DeadlinesTests(ReferralHost host)
         var referral = await A.Submitted(host, slip => (slip["priority"], slip["greenChannel"]) = ("Emergency", "Obstetric"));
         referral.State.Should().Be("Submitted");
         await host.Pass(TimeSpan.FromMinutes(16));
-        (await Events(referral)).Should().Contain("deadline-missed");
+        (await referral.Events()).Should().Contain("deadline-missed");
         await host.Pass(TimeSpan.FromDays(3));
         await referral.Look();
         referral.State.Should().Be("Submitted");
-        (await Events(referral)).Count(e => e == "escalated").Should().BeGreaterThan(20);
+        (await referral.Events()).Count(e => e == "escalated").Should().BeGreaterThan(20);
         await referral.Does("acknowledge");
         await referral.Does("arrive", new { });
     }
@@ -85,7 +82,7 @@ public sealed class DeadlinesTests(ReferralHost host)
         (await referral.Look()).GetProperty("state").GetString().Should().Be("Scheduled");
         await host.Pass(TimeSpan.FromMinutes(45));
         (await referral.Look()).GetProperty("state").GetString().Should().Be("NoShow");
-        (await Events(referral)).Should().Equal("submitted", "accepted", "scheduled", "deadline-warning", "no-show");
+        (await referral.Events()).Should().Equal("submitted", "accepted", "scheduled", "deadline-warning", "no-show");
         await host.Pass(TimeSpan.FromDays(7.1));
         var view = await referral.Look();
         view.GetProperty("state").GetString().Should().Be("Closed");
@@ -106,7 +103,7 @@ public sealed class DeadlinesTests(ReferralHost host)
         (await referral.Look()).GetProperty("state").GetString().Should().Be("Scheduled");
         await host.Pass(TimeSpan.FromHours(3));
         (await referral.Look()).GetProperty("state").GetString().Should().Be("Accepted");
-        (await Events(referral)).Should().EndWith("booking-cancelled");
+        (await referral.Events()).Should().EndWith("booking-cancelled");
     }
 
     [Fact]
@@ -126,7 +123,7 @@ public sealed class DeadlinesTests(ReferralHost host)
         await referral.Does("request-cancellation");
         await host.Pass(TimeSpan.FromHours(25));
         (await referral.Look()).GetProperty("state").GetString().Should().Be("CancellationRequested");
-        (await Events(referral)).Should().EndWith("deadline-missed");
+        (await referral.Events()).Should().EndWith("deadline-missed");
         await referral.Does("confirm-cancellation");
         referral.State.Should().Be("Cancelled");
     }
@@ -136,9 +133,9 @@ public sealed class DeadlinesTests(ReferralHost host)
     {
         var down = await A.ReturnedAndArrived(host);
         await host.Pass(TimeSpan.FromDays(7.1));
-        (await Events(down)).Should().EndWith("follow-up-overdue");
+        (await down.Events()).Should().EndWith("follow-up-overdue");
         await host.Pass(TimeSpan.FromDays(2));
-        (await Events(down)).Should().EndWith("escalated");
+        (await down.Events()).Should().EndWith("escalated");
         await down.Does("follow-up", new { way = "Home", text = "稳定", nextDueOn = ChinaTime.DayOf(host.Clock.GetUtcNow()).AddDays(3) });
         Next(await down.Look()).Should().Be("FollowUpDue");
     }
@@ -148,7 +145,7 @@ public sealed class DeadlinesTests(ReferralHost host)
     {
         var draft = await (await A.Drafted(host, slip => slip["priority"] = "Urgent")).Does("send-for-review");
         await host.Pass(TimeSpan.FromHours(1.1));
-        (await Events(draft)).Should().Equal("drafted", "sent-for-review", "deadline-missed");
+        (await draft.Events()).Should().Equal("drafted", "sent-for-review", "deadline-missed");
         draft.Last.GetProperty("state").GetString().Should().Be("InternalReview");
         (await host.Database.Query<long?>("select sequence from history where referral_id = @id", new { id = draft.Id })).Should().OnlyContain(n => n == null);
     }
@@ -171,7 +168,7 @@ public sealed class DeadlinesTests(ReferralHost host)
                 await sweeper.Sweep();
         }));
         foreach (var referral in referrals)
-            (await Events(referral)).Should().Equal("submitted", "triage-started", "released");
+            (await referral.Events()).Should().Equal("submitted", "triage-started", "released");
     }
 
     [Fact]
@@ -189,6 +186,6 @@ public sealed class DeadlinesTests(ReferralHost host)
             null, [], _ => new(null, null));
         var ran = await Task.WhenAll(Release(first), Release(second));
         ran.Select(r => r.Saved).Should().BeEquivalentTo([Saved.Done, Saved.LostRace]);
-        (await Events(referral)).Should().Equal("submitted", "triage-started", "released");
+        (await referral.Events()).Should().Equal("submitted", "triage-started", "released");
     }
 }

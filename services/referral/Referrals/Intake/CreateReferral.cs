@@ -48,6 +48,11 @@ internal sealed class CreateReferral(
         var alliance = runner.Alliance;
         // the receiver types in what it received: the sender is the one the slip names
         var acting = caller.Role == Role.AllianceOffice ? caller.OnBehalfOf ?? caller.Institution : caller.Institution;
+        if (caller.Role == Role.AllianceOffice && acting != caller.Institution && !alliance.ShareAnAlliance(caller.Institution, acting, ChinaTime.DayOf(now)))
+        {
+            await access.Denied(caller, "draft", null, "new");
+            return new ProblemResult(Problems.Forbidden);
+        }
         var sender = arrived ? alliance.Find(form.Referrer!.Institution ?? "")?.Code : acting;
         if (sender is null)
             return new ProblemResult(Refusals.Rule("/referrer/institution", "Name the institution that referred.", "请填写转出机构。"));
