@@ -12,6 +12,7 @@ public sealed class ServersDownTests(Alliance alliance, ITestOutputHelper output
 {
     private readonly ITestOutputHelper _output = output;
     private const int PerSecond = 20;
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(4);
     // below this, times on a busy machine say nothing about the service
     private const double Noise = 0.1;
     private static readonly int DownFor = Environment.GetEnvironmentVariable("REFERRAL_FULL") == "1" ? 60 : 20;
@@ -21,8 +22,8 @@ public sealed class ServersDownTests(Alliance alliance, ITestOutputHelper output
     {
         var cursor = await EndOfFeed();
         var load = Load.Of(PerSecond, key => A.Submission(Referral, key));
-        await Task.Delay(TimeSpan.FromSeconds(8));
-        var before = load.Answers.Where(a => a.At > 2).ToList();
+        await Task.Delay(WarmUp + TimeSpan.FromSeconds(6));
+        var before = load.Answers.Where(a => a.At > WarmUp.TotalSeconds).ToList();
 
         await Alliance.StopBroker();
         var down = load.Now;
