@@ -14,7 +14,7 @@ builder.AddWebhooks();
 builder.AddBus(WhenReferralMoved.Subscription, WhenCapacityChanged.Subscription);
 
 var app = builder.Build();
-if (await app.RunMigrations(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args))
     return;
 app.UseServiceDefaults();
 

@@ -17,7 +17,7 @@ builder.AddBus(new Subscription(WhenSchedulingAnswers.Queue, SchedulingEvents.Ex
 builder.AddReferrals();
 
 var app = builder.Build();
-if (await app.RunMigrations(args) || await app.RunImport(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunImport(args))
     return;
 app.UseServiceDefaults();
 app.MapReferrals();

@@ -18,7 +18,7 @@ builder.Services.AddSingleton<Changes>();
 builder.Services.AddSingleton<Commands>();
 
 var app = builder.Build();
-if (await app.RunMigrations(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args))
     return;
 app.UseServiceDefaults();
 

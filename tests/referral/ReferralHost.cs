@@ -25,13 +25,15 @@ public sealed class ReferralHost : IAsyncLifetime
     private ServiceHost<Program> _host = null!;
 
     public TestDatabase Database { get; private set; } = null!;
+    public string RabbitMq { get; private set; } = "";
     public TestClock Clock { get; } = new(DateTimeOffset.UtcNow);
     public IServiceProvider Services => _host.Services;
 
     public async Task InitializeAsync()
     {
         Database = await TestDatabase.Create("referral", typeof(Program).Assembly);
-        _host = new(Database.App, await Servers.NewVirtualHost(), Clock);
+        RabbitMq = await Servers.NewVirtualHost();
+        _host = new(Database.App, RabbitMq, Clock);
         await Services.GetRequiredService<ImportAlliance>().Run(Path.Combine(AppContext.BaseDirectory, "demo"));
         await Services.GetRequiredService<AllianceDirectory>().Refresh();
     }
