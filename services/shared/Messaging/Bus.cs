@@ -2,6 +2,7 @@ using MassTransit;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace ServiceDefaults.Messaging;
@@ -80,7 +81,13 @@ public static class Bus
                 exchange.ExchangeType = "topic";
                 exchange.RoutingKey = key;
             });
-        // what a moment of trouble caused is tried again here; what stays broken goes to <queue>_error with its reason
+        // a database that is away is waited for, for hours: that is no message's fault
+        endpoint.UseMessageRetry(retry =>
+        {
+            retry.Handle<NpgsqlException>(e => e.IsTransient || e is PostgresException { SqlState: ['5', '7', ..] or ['5', '3', ..] });
+            retry.Interval(10_000, TimeSpan.FromSeconds(1));
+        });
+        // what a moment of trouble caused is tried again; what stays broken goes to <queue>_error with its reason
         endpoint.UseMessageRetry(retry => retry.Exponential(6, TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(10), TimeSpan.FromMilliseconds(200)));
         subscription.Configure?.Invoke(endpoint);
         endpoint.ConfigureConsumer(context, subscription.Consumer);

@@ -26,9 +26,10 @@ public sealed class OutboxRelay(
         {
             try
             {
-                while (await Relay(stoppingToken) == BatchSize)
-                {
-                }
+                // after a failure one message goes first: it finds out for all of them whether the broker is back
+                var size = failures == 0 ? BatchSize : 1;
+                while (await Relay(size, stoppingToken) == size)
+                    size = BatchSize;
                 failures = 0;
                 await signal.Wait(Sweep, stoppingToken);
             }
@@ -49,7 +50,7 @@ public sealed class OutboxRelay(
         }
     }
 
-    private async Task<int> Relay(CancellationToken ct)
+    private async Task<int> Relay(int size, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
@@ -57,10 +58,10 @@ public sealed class OutboxRelay(
         var batch = (await connection.QueryAsync<OutboxMessage>("""
             with taken as (
                 delete from outbox where id in (
-                    select id from outbox order by id limit @BatchSize for update skip locked)
+                    select id from outbox order by id limit @size for update skip locked)
                 returning id, message_id, exchange, routing_key, body)
             select message_id, exchange, routing_key, body from taken order by id
-            """, new { BatchSize }, transaction)).AsList();
+            """, new { size }, transaction)).AsList();
         if (batch.Count == 0)
             return 0;
 

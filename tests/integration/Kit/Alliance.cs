@@ -49,7 +49,8 @@ public sealed class Alliance : IAsyncLifetime
     public async Task<Service> Another(string service)
     {
         var other = New(service);
-        _others.Add(other);
+        lock (_others)
+            _others.Add(other);
         await other.Start();
         return other;
     }

@@ -123,7 +123,7 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
     }
 
     /// <summary>The last lines it wrote.</summary>
-    public string Tail(int lines = 20) => $"Last lines of {name}:\n  " + string.Join("\n  ", Log.TakeLast(lines));
+    public string Tail(int lines = 20) => $"Last lines of {name}:\n  " + string.Join("\n  ", Log.TakeLast(lines).Select(line => line[..Math.Min(line.Length, 300)]));
 
     private void Write(string? line)
     {

@@ -35,7 +35,6 @@ public sealed class BadInputTests(ReferralHost host)
         { "time without offset", """{"expectedArrival":"2026-12-01T09:00:00"}""", 400, "/expectedArrival" },
         { "control character", """{"impression":"a\u0000b"}""", 400, "/impression" },
         { "too long", """{"impression":"LONG"}""", 400, "/impression" },
-        { "emergency of a teleconsultation", """{"kind":"Teleconsultation","priority":"Emergency"}""", 400, "/priority" },
         { "another institution's referrer", """{"referrer":{"doctor":"dr-0001","institution":"12210600DEM0000149"}}""", 422, "/referrer/institution" },
     };
 
