@@ -140,7 +140,9 @@ public sealed class A
     public Task<HttpResponseMessage> Tries(string verb, object? body = null, string? by = null, string role = "Clinician", string subject = "dr-test",
         string? ifMatch = null, string? key = null) =>
         _host.As(by ?? (BySender.Contains(verb) ? Sender : Receiver), RoleFor(verb, role), subject)
-            .Command($"/v1/referrals/{Id}/{verb}", body ?? Usual(verb), ifMatch ?? Etag, key);
+            .Command($"/v1/referrals/{Id}/{verb}", body ?? (verb == "dispatch" ? OnTheWay : Usual(verb)), ifMatch ?? Etag, key);
+
+    private object OnTheWay => new { transport = "Ambulance", expectedArrival = _host.Clock.GetUtcNow().AddHours(3) };
 
     /// <summary>Reads it again as the sender.</summary>
     public async Task<JsonElement> Look(string? by = null, string purpose = "TREATMENT")
@@ -224,7 +226,6 @@ public sealed class A
         "withdraw-acceptance" => new { reason = "BED_LOST" },
         "booking-cancelled" => new { reason = "PATIENT_REQUEST" },
         "no-show" => new { reason = "FORGOT" },
-        "dispatch" => new { transport = "Ambulance", expectedArrival = DateTimeOffset.UtcNow.AddHours(3) },
         "arrive" => new { identifiedBy = "IdCard" },
         "start-treatment" => new { visitNo = "V1" },
         "interim-note" or "finish" or "note" or "addendum" or "mark-in-error" => new { text = "记录" },

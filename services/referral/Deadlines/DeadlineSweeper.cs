@@ -61,8 +61,9 @@ internal sealed class DeadlineSweeper(
             if (await store.Find(id.ToString()) is not { } found)
                 return;
             var (referral, now) = (found.Referral, clock.GetUtcNow());
-            if (Timers.Running(referral).Where(t => t.DueAt <= now).MinBy(t => t.DueAt) is not { } timer)
+            if (Timers.Running(referral).Where(t => t.DueAt <= now).MinBy(t => t.DueAt) is not { } due)
                 return;
+            var timer = Timers.LastDue(referral, due, now);
             var saved = Timers.RungOf(referral, timer) switch
             {
                 Rung.Acts => await Act(found, timer),
@@ -102,7 +103,7 @@ internal sealed class DeadlineSweeper(
         var @event = on(runner.Machine);
         var move = runner.Begin(@event, command, Actor.System with { Institution = referral.Receiver });
         // the rung counts as taken in the same write as what it causes
-        Timers.Climb(referral, timer.Timer);
+        Timers.Climb(referral, timer);
         var ran = await runner.Run(referral, key, @event, move, null, [], _ => new(null, null, Purpose: "OPERATIONS"));
         if (ran.Refusal is null)
             return ran.Saved;

@@ -28,7 +28,10 @@ internal sealed record Timer(
     /// <summary>How long it stood still: that time does not count.</summary>
     public Func<Referral, TimeSpan> StoodStill { get; init; } = _ => TimeSpan.Zero;
 
-    /// <summary>Rungs that are past when it starts are left out: nobody is reminded of what is over.</summary>
+    /// <summary>
+    /// Rungs that are past when it starts are left out: nobody is reminded of what is over. What is typed in afterwards
+    /// skips them with every timer.
+    /// </summary>
     public bool SkipsThePast { get; init; }
 
     public RunningTimer At(Referral referral, DateTimeOffset anchor, int level) => new(Name, anchor, level,
@@ -37,7 +40,7 @@ internal sealed record Timer(
     public RunningTimer Start(Referral referral, DateTimeOffset anchor, DateTimeOffset now)
     {
         var level = 0;
-        while (SkipsThePast && Next(referral, level) is { } rung && anchor + rung.After <= now)
+        while ((SkipsThePast || referral.Channel == Channel.RETRO_ENTRY) && Next(referral, level) is { } rung && anchor + rung.After <= now)
             level++;
         return At(referral, anchor, level);
     }
@@ -122,13 +125,23 @@ internal static class Timers
     }
 
     /// <summary>The timer has fired: its next rung, if there is one.</summary>
-    public static void Climb(Referral referral, string name)
+    public static void Climb(Referral referral, RunningTimer fired)
     {
         var running = Running(referral);
-        var i = running.FindIndex(t => t.Timer == name);
+        var i = running.FindIndex(t => t.Timer == fired.Timer);
         if (i >= 0)
-            running[i] = ByName[name].At(referral, running[i].Anchor, running[i].Level + 1);
+            running[i] = ByName[fired.Timer].At(referral, fired.Anchor, fired.Level + 1);
         Set(referral, running);
+    }
+
+    /// <summary>Of urges that are all due only the last is worth telling: nobody needs ten of them after a night without power.</summary>
+    public static RunningTimer LastDue(Referral referral, RunningTimer timer, DateTimeOffset now)
+    {
+        while (RungOf(referral, timer) == Rung.Escalated
+            && ByName[timer.Timer].At(referral, timer.Anchor, timer.Level + 1) is { DueAt: not null } next
+            && next.DueAt <= now && RungOf(referral, next) == Rung.Escalated)
+            timer = next;
+        return timer;
     }
 
     /// <summary>What the rung that is due now means.</summary>

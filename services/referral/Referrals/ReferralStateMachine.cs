@@ -104,8 +104,8 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
         During([Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow, InTransit],
             When(Redirect).By(Receiver | Sender | Alliance).Do(RedirectReferral.NextLeg).NextLegState(this).Tell(Redirected));
         During([InternalReview, Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow],
-            When(MakeEmergency).By(Sender).OnlyUp().WhereSomebodyComes().Do(Intake.MakeEmergency.Raise).AnnounceIfUnheard(this)
-                .TransitionTo(InTransit).Tell(MadeEmergency).Tell(Step.InTransit));
+            When(MakeEmergency).By(Sender).OnlyUp().OnlyFor(OutpatientTransfer, InpatientTransfer).Do(Intake.MakeEmergency.Raise).AnnounceIfUnheard(this)
+                .AcceptIfAgreed(this).TransitionTo(InTransit).Tell(MadeEmergency).Tell(Step.InTransit));
 
         // ── on the way ───────────────────────────────────────────────────────────────────────────────────────
         During([Accepted, Waitlisted, Scheduled],
@@ -117,7 +117,7 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
                 .TransitionTo(Accepted).Tell(Step.Accepted)
                 .Do(RecordArrival.Register).TransitionTo(Arrived).Tell(Step.Arrived));
         During([Accepted, Waitlisted, Scheduled, NoShow, InTransit, CancellationRequested],
-            When(Arrive).By(Receiver).WhereSomebodyComes().Do(RecordArrival.Register).TransitionTo(Arrived).Tell(Step.Arrived));
+            When(Arrive).By(Receiver).WhereSomebodyComes().AcceptIfNobodyDid(this).Do(RecordArrival.Register).TransitionTo(Arrived).Tell(Step.Arrived));
 
         // ── up: treatment and the way back ───────────────────────────────────────────────────────────────────
         During(Arrived,

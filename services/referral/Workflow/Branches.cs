@@ -4,6 +4,7 @@ using ReferralService.Referrals;
 using ReferralService.Referrals.Booking;
 using ReferralService.Referrals.Decision;
 using ReferralService.Referrals.Intake;
+using ReferralService.Referrals.Journey;
 
 namespace ReferralService.Workflow;
 
@@ -44,6 +45,18 @@ internal static class Branches
             move = move.If(m => m.Saga.CameFrom == state.Name, m => m.TransitionTo(state));
         return move.Do((r, _) => r.CameFrom = null);
     }
+
+    /// <summary>What became an emergency is accepted by a standing agreement, where nobody had accepted it.</summary>
+    public static EventActivityBinder<Referral, Move<MakeEmergency>> AcceptIfAgreed(
+        this EventActivityBinder<Referral, Move<MakeEmergency>> move, ReferralStateMachine to) =>
+        move.If(m => m.Saga is { StandingAgreement: true, AcceptedAt: null },
+            m => m.Do(AcceptReferral.InAdvance).TransitionTo(to.Accepted).Tell(ReferralEvents.Accepted));
+
+    /// <summary>An emergency may arrive before anybody answered: whoever receives it takes it over.</summary>
+    public static EventActivityBinder<Referral, Move<RecordArrival>> AcceptIfNobodyDid(
+        this EventActivityBinder<Referral, Move<RecordArrival>> move, ReferralStateMachine to) =>
+        move.If(m => m.Saga.AcceptedAt is null,
+            m => m.Do(AcceptReferral.ByArrival).TransitionTo(to.Accepted).Tell(ReferralEvents.Accepted));
 
     /// <summary>A patient on the way is booked for the first time, or booked elsewhere than before.</summary>
     public static EventActivityBinder<Referral, Move<RecordBooking>> TellFirstOrNext(this EventActivityBinder<Referral, Move<RecordBooking>> move) =>

@@ -24,6 +24,15 @@ internal static class Roles
     public static readonly Role[] Signing = [Role.Head, Role.AllianceOffice];
 }
 
+/// <summary>Times in commands: a year that nobody can mean would break every sum that is made with it.</summary>
+internal static class Times
+{
+    public static void Time(this Checks checks, DateTimeOffset? value, string pointer) => checks.Day(value is { } time ? ChinaTime.DayOf(time) : null, pointer);
+
+    public static void Day(this Checks checks, DateOnly? value, string pointer) =>
+        checks.That(value is null or { Year: >= 2000 and < 2100 }, pointer, "Not a possible date.", "日期不合理。");
+}
+
 /// <summary>Reasons in commands: a code of a list, and a text where the list demands one.</summary>
 internal static class Reasons
 {

@@ -31,7 +31,7 @@ public sealed class TimersTests
             if (running.DueAt is not { } due)
                 break;
             ladder.Add((due - Noon, Timers.RungOf(r, running)!.Value));
-            Timers.Climb(r, timer);
+            Timers.Climb(r, running);
         }
         return [.. ladder];
     }
@@ -77,7 +77,7 @@ public sealed class TimersTests
     public void A_question_stops_the_clock_of_triage_and_the_rungs_that_passed_stay_passed()
     {
         var r = Starts(InMemory.At("Submitted"));
-        Timers.Climb(r, "Triage");
+        Timers.Climb(r, Timers.Running(r).Single(t => t.Timer == "Triage"));
         Does(r, "request-information", 3 * Hour);
         DueOf(r, "Triage").Should().BeNull("triage stands still");
         r.NextDeadline.Should().NotBe("Triage");
@@ -298,11 +298,34 @@ public sealed class TimersTests
         var r = InMemory.At("InternalReview");
         r.StateSince = Noon.AddTicks(7);
         Starts(r);
-        Timers.Climb(r, "InternalReview");
+        Timers.Climb(r, Timers.Running(r).Single());
         // a timestamp of PostgreSQL has microseconds
         r.StateSince = Noon;
         Starts(r);
         Timers.Running(r).Single().Level.Should().Be(1);
+    }
+
+    [Fact]
+    public void Of_urges_that_are_all_late_one_is_told_and_no_level_below_the_last()
+    {
+        var r = Starts(InMemory.At("Submitted", priority: Priority.Emergency));
+        var alarm = Timers.Running(r).Single(t => t.Timer == "GreenChannel");
+        Timers.LastDue(r, alarm, Noon + 9 * Hour).Should().Be(alarm, "the first level is told by itself");
+        Timers.Climb(r, alarm);
+        var urge = Timers.LastDue(r, Timers.Running(r).Single(t => t.Timer == "GreenChannel"), Noon + 9 * Hour);
+        (urge.Level, urge.DueAt - Noon).Should().Be((4, 8 * Hour));
+        Timers.Climb(r, urge);
+        DueOf(r, "GreenChannel").Should().Be(10 * Hour);
+
+        var routine = Starts(InMemory.At("Submitted"));
+        var triage = Timers.Running(routine).Single(t => t.Timer == "Triage");
+        for (var level = 0; level < 3; level++)
+        {
+            Timers.LastDue(routine, triage, Noon + 9 * Day).Should().Match<RunningTimer>(t => t.Level >= level);
+            Timers.Climb(routine, triage);
+            triage = Timers.Running(routine).Single(t => t.Timer == "Triage");
+        }
+        Timers.RungOf(routine, Timers.LastDue(routine, triage, Noon + 9 * Day)).Should().Be(Rung.Escalated, "the end is never skipped to");
     }
 
     [Fact]

@@ -67,6 +67,8 @@ internal static class InMemory
             r.Leg = 1;
             r.SubmittedAt = r.LegSubmittedAt = Noon;
         }
+        if (state is not ("Draft" or "InternalReview" or "Submitted" or "InTriage" or "InformationRequested"))
+            r.AcceptedAt = Noon;
         if (state == "InTriage")
         {
             r.ClaimedBy = Doctor;

@@ -135,7 +135,9 @@ internal sealed class MovesModel
             // Advice ends with advice: there is nothing to take over
             "accept" => kind != ReferralKind.Advice,
             "booked" or "no-capacity" or "booking-cancelled" or "no-show" => !staysHome,
-            "dispatch" or "change-arrival" or "arrive" or "make-emergency" => !staysHome,
+            "dispatch" or "change-arrival" or "arrive" => !staysHome,
+            // who is brought to a hospital without being asked for is transferred: other kinds know Urgent at most
+            "make-emergency" => transfer,
             "return" => transfer,
             "convert" => kind is ReferralKind.Advice or ReferralKind.Teleconsultation or ReferralKind.DiagnosticReading,
             "report" => from is "InTriage" or "Accepted"

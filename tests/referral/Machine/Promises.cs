@@ -87,10 +87,14 @@ internal static class Promises
             Holds((r.Outcome == Outcome.Returned) == (children.Count(c => c.ArrivedAt is not null) == 1), r, "returned without an arrival, or an arrival without the return");
         Holds(children.Count(c => c is { EndedAt: null, ArrivedAt: null }) == (r.LiveChildId is null ? 0 : 1), r, "the live child is another one");
         Holds(children.Length == 0 || r.TreatedAt is not null, r, "a way back before the treatment");
+        Holds(final || !family.Lives.Any(l => l.Row.ParentId == r.Id && l.Row.AcceptedAt is not null && EndsItsParent(l.Row)), r, "a linked referral was accepted and this one goes on");
         // 6: one episode
         if (r.ParentId is { } parent)
             Holds(family.Find(parent).Row.EpisodeId == r.EpisodeId, r, "a linked referral of another episode");
     }
+
+    private static bool EndsItsParent(Referral r) =>
+        r.Relation is Relation.Onward or Relation.ReReferral && !r.Flags.Contains(ReferralService.Referrals.Treatment.ReferFurther.PlannedCheckFlag);
 
     // a ladder without an urge ends with its last rung; then the others of the state decide
     private static bool LadderEnded(this Referral r) => Timers.Running(r).Count > 0;

@@ -49,8 +49,7 @@ internal sealed class RandomCommands(MovesModel model, int seed)
     {
         var family = new Family(model);
         var kind = Pick(Kinds);
-        var travels = MovesModel.KindKnows(kind, "make-emergency", "") && kind != ReferralKind.RehabReturn;
-        var priority = travels && _random.Next(4) == 0 ? Priority.Emergency : _random.Next(3) == 0 ? Priority.Urgent : Priority.Routine;
+        var priority = MovesModel.KindKnows(kind, "make-emergency", "") && _random.Next(4) == 0 ? Priority.Emergency : _random.Next(3) == 0 ? Priority.Urgent : Priority.Routine;
         var now = InMemory.Noon;
         var first = InMemory.New(kind, priority, agreement: priority == Priority.Emergency && _random.Next(2) == 0);
         first.Identified = _random.Next(2) == 0;
@@ -90,6 +89,8 @@ internal sealed class RandomCommands(MovesModel model, int seed)
                 {
                     "return" => Relation.Return, "convert" => Relation.Conversion, "refer-onward" => Relation.Onward, _ => Relation.ReReferral,
                 }, now, Pick(Kinds[..2]), emergency ? Priority.Emergency : Priority.Routine, emergency && _random.Next(2) == 0);
+                if (verb == "re-refer" && _random.Next(3) == 0)
+                    child.Referral.Flags = [ReferralService.Referrals.Treatment.ReferFurther.PlannedCheckFlag];
                 (ask, with) = (ask with { Linked = child.Referral.Id }, with with { Linked = child });
                 break;
             case "make-emergency":

@@ -19,6 +19,7 @@ internal sealed record Replay
     public int FollowUps { get; private init; }
     public bool? RehabEligible { get; private init; }
     public bool Acknowledged { get; private init; }
+    public bool Accepted { get; private init; }
 
     private static readonly HashSet<string> Ends =
         ["completed", "advised", "converted", "reported", "declined", "cancelled", "expired", "closed"];
@@ -29,6 +30,7 @@ internal sealed record Replay
         State = r.State, Sequence = r.Sequence, Leg = r.Leg, Receiver = r.Receiver, Priority = r.Priority.ToString(),
         Department = r.Department, Booking = r.BookingId, Outcome = r.Outcome?.ToString(), ExpectedArrival = r.ExpectedArrival,
         FollowUps = r.FollowUpsDone, RehabEligible = r.RehabEligible, Acknowledged = r.AcknowledgedAt is not null,
+        Accepted = r.AcceptedAt is not null,
     };
 
     /// <summary>What is known after one more event.</summary>
@@ -52,6 +54,7 @@ internal sealed record Replay
             RehabEligible = data.TryGetProperty("rehabEligible", out var eligible) ? eligible.GetBoolean() : RehabEligible,
             Acknowledged = name == "acknowledged" || name == "arrived" && Text("priority") == "Emergency"
                 || Acknowledged && name is not ("redirected" or "made-emergency"),
+            Accepted = name == "accepted" || Accepted && (name != "redirected" || Text("priority") == "Emergency"),
         };
     }
 }

@@ -26,6 +26,16 @@ public sealed class ArrivalTests(ReferralHost host)
     }
 
     [Fact]
+    public async Task An_emergency_that_arrives_before_anybody_answered_is_taken_over_by_whoever_receives_it()
+    {
+        var referral = await A.Submitted(host);
+        await referral.Does("make-emergency", new { greenChannel = "Obstetric" });
+        (await referral.Events()).Should().Equal("submitted", "made-emergency", "in-transit");
+        await referral.Does("arrive", new { });
+        (await referral.Events())[^2..].Should().Equal("accepted", "arrived");
+    }
+
+    [Fact]
     public async Task The_appointment_code_opens_the_door_once_and_a_wrong_one_leaves_nothing_behind()
     {
         var referral = await A.Accepted(host);
@@ -50,6 +60,21 @@ public sealed class ArrivalTests(ReferralHost host)
         var referral = await A.Submitted(host);
         foreach (var at in (DateTimeOffset[])[host.Clock.GetUtcNow().AddDays(1), host.Clock.GetUtcNow().AddDays(-1)])
             await referral.IsRefused("arrive", HttpStatusCode.UnprocessableEntity, "rule-broken", new { identifiedBy = "IdCard", arrivedAt = at });
+    }
+
+    [Theory]
+    [InlineData("0001-01-01T00:00:00Z"), InlineData("9999-12-31T23:59:59Z")]
+    public async Task A_time_nobody_can_mean_is_refused_before_anything_is_reckoned_with_it(string at)
+    {
+        var referral = await A.Accepted(host);
+        await referral.IsRefused("dispatch", HttpStatusCode.BadRequest, body: new { expectedArrival = at });
+        await referral.IsRefused("arrive", HttpStatusCode.BadRequest, body: new { identifiedBy = "IdCard", arrivedAt = at });
+        await referral.IsRefused("dispatch", HttpStatusCode.UnprocessableEntity, body: new { expectedArrival = host.Clock.GetUtcNow().AddDays(-1) });
+        var down = await A.ReturnedAndArrived(host);
+        await down.IsRefused("follow-up", HttpStatusCode.BadRequest, body: new { way = "Home", text = "x", nextDueOn = at[..10] });
+        await down.IsRefused("adjust-plan", HttpStatusCode.BadRequest, body: new { text = "x", nextDueOn = at[..10] });
+        var slip = A.UpwardSlip(change: s => s["expectedArrival"] = at);
+        (await host.As(ReferralHost.Township).Command("/v1/referrals", slip)).StatusCode.Should().Be(HttpStatusCode.BadRequest);
     }
 
     [Fact]

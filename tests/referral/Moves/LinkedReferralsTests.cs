@@ -92,6 +92,17 @@ public sealed class LinkedReferralsTests(ReferralHost host)
     }
 
     [Fact]
+    public async Task An_emergency_out_of_the_plan_that_nobody_agreed_to_ends_the_plan_when_it_arrives()
+    {
+        var down = await A.ReturnedAndArrived(host);
+        var emergency = await down.Creates("re-refer", Slip(ReferralHost.Tertiary), by: down.Receiver);
+        await emergency.Does("make-emergency", new { greenChannel = "Obstetric" });
+        (await down.Look()).GetProperty("state").GetString().Should().Be("Arrived");
+        await emergency.Does("arrive", new { });
+        (await down.Look()).GetProperty("outcome").GetString().Should().Be("ReReferred");
+    }
+
+    [Fact]
     public async Task Advice_that_is_not_enough_becomes_a_transfer_that_is_accepted_already()
     {
         var advice = await (await A.Submitted(host, slip => slip["kind"] = "Advice")).Does("claim");

@@ -122,7 +122,7 @@ public sealed class SidesTests(ReferralHost host)
         var draft = await (await A.Drafted(host)).Does("send-for-review");
         await draft.Does("make-emergency");
         draft.State.Should().Be("InTransit");
-        (await draft.Events()).Should().Equal("drafted", "sent-for-review", "submitted", "made-emergency", "in-transit");
+        (await draft.Events()).Should().Equal("drafted", "sent-for-review", "submitted", "accepted", "made-emergency", "in-transit");
         var written = await A.Drafted(host, slip => (slip["priority"], slip["greenChannel"]) = ("Emergency", "Stroke"));
         await written.IsRefused("send-for-review", HttpStatusCode.Conflict, "never-for-emergencies");
         await written.Does("submit");

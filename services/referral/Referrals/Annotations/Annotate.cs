@@ -50,7 +50,11 @@ internal sealed record MarkInError(string? Text) : ICommand
 /// <summary>The consent is on file; for an emergency within a day.</summary>
 internal sealed record FileConsent(ConsentForm? Form, DateTimeOffset? At) : ICommand
 {
-    public void Check(Checks checks) => checks.Required(Form, "/form");
+    public void Check(Checks checks)
+    {
+        checks.Required(Form, "/form");
+        checks.Time(At, "/at");
+    }
 }
 
 /// <summary>How the patient (or who decides for them) agreed.</summary>

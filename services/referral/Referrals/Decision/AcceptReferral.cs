@@ -40,7 +40,7 @@ internal sealed record AcceptReferral(string? Department, string? Clinician, str
     }
 
     /// <summary>A standing agreement accepted it before it was asked.</summary>
-    public static void InAdvance(Referral r, Move<SubmitReferral> move) => Accepted(r, move);
+    public static void InAdvance(Referral r, Move move) => Accepted(r, move);
 
     /// <summary>Whoever stands at the desk is taken over: the patient came without an answer.</summary>
     public static void ByArrival(Referral r, Move<RecordArrival> move)

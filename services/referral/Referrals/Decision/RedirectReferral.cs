@@ -52,8 +52,8 @@ internal sealed record RedirectReferral(
         r.Tried = [.. r.Tried, target.Code];
         r.LegSubmittedAt = move.Now;
         r.TriagePaused = TimeSpan.Zero;
-        // an emergency is on its way and counts as accepted: the new receiver's alarm runs until it answers
-        r.AcceptedAt = r.IsEmergency ? r.AcceptedAt ?? move.Now : null;
+        // an emergency is on its way: what was accepted stays so, and the new receiver's alarm runs until it answers
+        r.AcceptedAt = r.IsEmergency ? r.AcceptedAt : null;
         r.DispatchedAt = r.IsEmergency ? r.DispatchedAt ?? move.Now : null;
         r.StandingAgreement = command.StandingAgreement;
         r.AcknowledgedAt = null;

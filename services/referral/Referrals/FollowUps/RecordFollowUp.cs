@@ -14,6 +14,8 @@ internal sealed record RecordFollowUp(FollowUpWay? Way, string? Text, DateOnly? 
     public void Check(Checks checks)
     {
         checks.Required(Way, "/way");
+        checks.Time(At, "/at");
+        checks.Day(NextDueOn, "/nextDueOn");
         checks.Text(Text, "/text", 20_000);
     }
 
@@ -44,6 +46,7 @@ internal sealed record AdjustPlan(string? Text, int? FollowUps, DateOnly? NextDu
     public void Check(Checks checks)
     {
         checks.Text(Text, "/text", 20_000);
+        checks.Day(NextDueOn, "/nextDueOn");
         checks.That(FollowUps is null or (>= 1 and <= 100), "/followUps", "1 to 100.", "1 至 100。");
     }
 

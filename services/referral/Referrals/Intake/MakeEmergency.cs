@@ -29,7 +29,6 @@ internal sealed record MakeEmergency(GreenChannel? GreenChannel, string? Text) :
         r.LegSubmittedAt = move.Now;
         r.Leg = Math.Max(1, r.Leg);
         r.Tried = r.Tried.Length == 0 ? [r.Receiver] : r.Tried;
-        r.AcceptedAt ??= move.Now;
         r.DispatchedAt = move.Now;
         Triage.ClaimReferral.LetGo(r);
     }

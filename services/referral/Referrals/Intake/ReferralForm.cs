@@ -100,11 +100,15 @@ internal sealed record ReferralForm
         checks.Text(NextPlan, at + "/nextPlan", 20_000, required: IsDown);
         checks.Text(RehabAdvice, at + "/rehabAdvice", 20_000, required: false);
 
-        checks.That(!IsEmergency || !IsDown && KindOrDefault() is not (ReferralKind.DiagnosticReading or ReferralKind.Advice),
-            at + "/priority", "Only what brings a patient up can be an emergency.", "仅患者上转的类型可为急诊。");
+        checks.That(!IsEmergency || KindOrDefault() is ReferralKind.OutpatientTransfer or ReferralKind.InpatientTransfer,
+            at + "/priority", "Only a transfer upward can be an emergency.", "仅上转的门诊或住院转诊可为急诊。");
         checks.That(GreenChannel is null || IsEmergency, at + "/greenChannel", "A green channel belongs to an emergency.", "绿色通道仅用于急诊。");
         checks.That(PatientClass is null || IsDown, at + "/patientClass", "Only a downward referral has one.", "仅用于下转单。");
         checks.That(Purposes is null || Purposes.Length <= 10, at + "/purposes", "At most 10.", "最多 10 项。");
+        checks.Day(Date, at + "/date");
+        checks.Time(ExpectedArrival, at + "/expectedArrival");
+        checks.Time(ArrivedAt, at + "/arrivedAt");
+        checks.Time(Consent?.At, at + "/consent/at");
         checks.Text(SenderOwnNo, at + "/senderOwnNo", 64, required: false);
         checks.Text(LevelSkipReason, at + "/levelSkipReason", 500, required: false);
         Diagnosis?.Check(checks, at + "/diagnosis");

@@ -13,6 +13,8 @@ internal sealed record DispatchPatient(
 {
     public void Check(Checks checks)
     {
+        checks.Time(DepartedAt, "/departedAt");
+        checks.Time(ExpectedArrival, "/expectedArrival");
         checks.That(ExpectedArrival is null || DepartedAt is null || ExpectedArrival > DepartedAt, "/expectedArrival",
             "After the departure.", "须晚于出发时间。");
         checks.Text(Text, "/text", Reasons.TextLimit, required: false);
@@ -23,6 +25,10 @@ internal sealed record DispatchPatient(
         var departed = move.Command.DepartedAt ?? move.Now;
         if (departed > move.Now.AddMinutes(5))
             return Refusals.Rule("/departedAt", "Not in the future.", "不能晚于当前时间。");
+        if (departed < r.SubmittedAt)
+            return Refusals.Rule("/departedAt", "Not before the referral was submitted.", "不能早于转诊提交时间。");
+        if (move.Command.ExpectedArrival < departed)
+            return Refusals.Rule("/expectedArrival", "After the departure.", "须晚于出发时间。");
         r.DispatchedAt = departed;
         r.ExpectedArrival = move.Command.ExpectedArrival ?? r.BookingStartsAt ?? r.ExpectedArrival;
         move.Words = move.Command.Text;
@@ -40,6 +46,7 @@ internal sealed record ChangeArrival(DateTimeOffset? ExpectedArrival, string? Te
     public void Check(Checks checks)
     {
         checks.Required(ExpectedArrival, "/expectedArrival");
+        checks.Time(ExpectedArrival, "/expectedArrival");
         checks.Text(Text, "/text", Reasons.TextLimit, required: false);
     }
 

@@ -26,6 +26,7 @@ internal sealed record RecordArrival(
 
     public void Check(Checks checks)
     {
+        checks.Time(ArrivedAt, "/arrivedAt");
         checks.Text(Code, "/code", 16, required: false);
         checks.Text(Department, "/department", 16, required: false);
         checks.Text(ReceiverOwnNo, "/receiverOwnNo", 64, required: false);
@@ -46,6 +47,8 @@ internal sealed record RecordArrival(
         else if (command.IdentifiedBy is null && !r.IsEmergency && r.Channel != Channel.RETRO_ENTRY)
             return Refusals.Rule("/identifiedBy", "Give the appointment code, or say how the patient was recognised.", "请提供预约码，或说明核验身份的方式。");
 
+        if (command.Department is { } department && !r.External && !move.Alliance.HasDepartment(r.Receiver, department))
+            return Refusals.Rule("/department", "The receiver has no such department.", "接收机构没有该科室。");
         var arrived = command.ArrivedAt ?? move.Now;
         if (arrived > move.Now.AddMinutes(5))
             return Refusals.Rule("/arrivedAt", "Not in the future.", "不能晚于当前时间。");
@@ -53,6 +56,7 @@ internal sealed record RecordArrival(
             return Refusals.Rule("/arrivedAt", "Not before the referral was submitted.", "不能早于转诊提交时间。");
 
         r.ArrivedAt = arrived;
+        r.Department = command.Department ?? r.Department;
         r.AcknowledgedAt ??= r.IsEmergency ? move.Now : null;
         r.ReceiverOwnNo = command.ReceiverOwnNo ?? r.ReceiverOwnNo;
         r.CameFrom = null;
@@ -69,7 +73,7 @@ internal sealed record RecordArrival(
 
 internal static class Arrivals
 {
-    /// <summary>Only for kinds that bring a patient: they are booked, travel, arrive, and can be an emergency.</summary>
+    /// <summary>Only for kinds that bring a patient: they are booked, travel and arrive.</summary>
     public static EventActivityBinder<Referral, Move<T>> WhereSomebodyComes<T>(this EventActivityBinder<Referral, Move<T>> move)
         where T : class => move.Must(RecordArrival.Comes, Refusals.NotThisKind);
 }
