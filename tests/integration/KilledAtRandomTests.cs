@@ -15,7 +15,7 @@ public sealed class KilledAtRandomTests(Alliance alliance, ITestOutputHelper out
     private const int Writers = 8;
     // enough that something is always under way, little enough that a killed service finds a processor to start on
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(200);
-    private static readonly int Kills = Environment.GetEnvironmentVariable("REFERRAL_FULL") == "1" ? 30 : 4;
+    private static readonly int Kills = Environment.GetEnvironmentVariable("REFERRAL_FULL") == "1" ? 20 : 4;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly ITestOutputHelper _output = output;
 
