@@ -16,6 +16,7 @@ try
     results.Add(new("pgbench: the same; 32 clients", pg32, null, null));
 
     var steps = new Steps(alliance);
+    await steps.Supply();
     // the first seconds belong to the just-in-time compiler
     await steps.Submit(8, 5);
     var usage = new Usage(alliance);

@@ -13,6 +13,26 @@ internal sealed class Steps(Alliance alliance)
     private readonly HttpClient _township = alliance.Referral.As(Alliance.Township);
     private readonly HttpClient _hospital = alliance.Referral.As(Alliance.Tertiary);
 
+    /// <summary>Places for every patient of a run: the waiting list is not what is measured.</summary>
+    public async Task Supply()
+    {
+        await Publish(Alliance.Tertiary, "03.03", "Slot");
+        await Publish(Alliance.Township, "02", "Visit");
+
+        async Task Publish(string institution, string department, string resource)
+        {
+            using var answer = await alliance.Scheduling.As(institution, "Registrar").Command("/v1/slots", new
+            {
+                slots = Enumerable.Range(0, 100).Select(n => new
+                {
+                    department, resource, capacity = 1000,
+                    startsAt = DateTimeOffset.UtcNow.AddDays(2).AddMinutes(30 * n), endsAt = DateTimeOffset.UtcNow.AddDays(2).AddMinutes(30 * n + 30),
+                }),
+            });
+            await Good(answer);
+        }
+    }
+
     public Task<Result> Submit(int clients, int seconds) => Run($"submit; {clients} clients", clients, seconds, async () =>
     {
         _submitted.Enqueue(await SubmitOne());
