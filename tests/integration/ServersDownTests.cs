@@ -13,7 +13,6 @@ public sealed class ServersDownTests(Alliance alliance, ITestOutputHelper output
     private readonly ITestOutputHelper _output = output;
     private const int PerSecond = 20;
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(4);
-    // below this, times on a busy machine say nothing about the service
     private static readonly int DownFor = Environment.GetEnvironmentVariable("REFERRAL_FULL") == "1" ? 60 : 20;
 
     [Fact]
