@@ -25,6 +25,7 @@ try
     results.Add((await steps.Submit(32, seconds)).Named("submit; 32 clients"));
     results.Add((await steps.Accept(32, seconds)).Named("accept; 32 clients").Beside(pg32, 0.35));
     results.Add((await steps.Worklist(8, seconds)).Named("worklist of 20, masked; 8 clients"));
+    await steps.Drained();
     var before = usage.CpuSeconds();
     var loops = await steps.Loops(32, seconds * 2);
     results.Add(loops.Beside(pg32, 0.015));

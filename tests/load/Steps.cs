@@ -10,6 +10,7 @@ namespace Load;
 internal sealed class Steps(Alliance alliance)
 {
     private readonly ConcurrentQueue<Guid> _submitted = new();
+    private Guid _accepted;
     private readonly HttpClient _township = alliance.Referral.As(Alliance.Township);
     private readonly HttpClient _hospital = alliance.Referral.As(Alliance.Tertiary);
 
@@ -44,8 +45,24 @@ internal sealed class Steps(Alliance alliance)
         if (!_submitted.TryDequeue(out var id))
             return false;
         await Move(_hospital, id, "accept");
+        _accepted = id;
         return true;
     });
+
+    /// <summary>Until scheduling has booked what the steps before accepted: the next step starts with empty queues.</summary>
+    public async Task Drained()
+    {
+        for (var tries = 0; tries < 30 && _accepted != default; tries++)
+            try
+            {
+                await Booked(_township, _accepted);
+                return;
+            }
+            catch (InvalidOperationException)
+            {
+                // ten more seconds
+            }
+    }
 
     public Task<Result> Worklist(int clients, int seconds) => Run("worklist", clients, seconds, async () =>
     {
