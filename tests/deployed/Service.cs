@@ -4,7 +4,7 @@ using System.Net.Http.Headers;
 using System.Text.RegularExpressions;
 using TestKit;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>
 /// One instance of a service as a process of its own. Each start takes a free port, so that a restart never waits for

@@ -3,7 +3,7 @@ using System.Text.Json;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>A queue of the test's own at an exchange: it sees every repetition that goes over the wire.</summary>
 public sealed class Wire : IAsyncDisposable

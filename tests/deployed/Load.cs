@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>What a caller was told, and how long it took.</summary>
 /// <param name="Status">0 when the connection broke before an answer came.</param>

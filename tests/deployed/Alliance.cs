@@ -1,17 +1,14 @@
 using Dapper;
 using Npgsql;
 using TestKit;
-using Xunit;
 
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
-
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>
 /// The three services as they are deployed: real processes on databases and a virtual host of their own, with the demo
 /// alliance loaded. Tests kill parts of it; <see cref="Heal"/> brings everything back.
 /// </summary>
-public sealed class Alliance : IAsyncLifetime
+public class Alliance : IAsyncDisposable
 {
     public const string Township = "12210681DEM0001022";
     public const string OtherTownship = "12210681DEM00009X9";
@@ -32,7 +29,8 @@ public sealed class Alliance : IAsyncLifetime
 
     public static string Demo => Path.Combine(AppContext.BaseDirectory, "demo");
 
-    public async Task InitializeAsync()
+    /// <summary>Makes databases and virtual host, and starts everything.</summary>
+    public async Task Open()
     {
         var virtualHost = Servers.NewVirtualHost();
         foreach (var service in Programs.All)
@@ -140,7 +138,7 @@ public sealed class Alliance : IAsyncLifetime
         return new(As(service + "_app"), As(service + "_owner"), new NpgsqlConnectionStringBuilder(Servers.Postgres) { Database = name }.ConnectionString);
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         foreach (var service in _others.Concat(Services))
             if (service is not null)
@@ -153,7 +151,3 @@ public sealed class Alliance : IAsyncLifetime
             await database.DisposeAsync();
     }
 }
-
-/// <summary>One alliance for all: the tests of this project run one after the other, because they stop servers that all share.</summary>
-[CollectionDefinition("alliance")]
-public sealed class AllianceCollection : ICollectionFixture<Alliance>;

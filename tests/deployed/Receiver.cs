@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Logging;
 using TestKit;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>A partner's system that takes webhooks and keeps what came.</summary>
 public sealed class Receiver : IAsyncDisposable
