@@ -262,14 +262,13 @@ public sealed class EndpointTests(Service service)
     [
         ("GET", $"/v1/endpoints/{id}"), ("GET", $"/v1/endpoints/{id}/attempts"), ("POST", $"/v1/endpoints/{id}/pause"),
         ("POST", $"/v1/endpoints/{id}/resume"), ("POST", $"/v1/endpoints/{id}/test"),
-        ("POST", $"/v1/endpoints/{id}/rotate-secret"), ("REPLAY", $"/v1/endpoints/{id}/replay"), ("RESEND", $"/v1/endpoints/{id}/resend"), ("DELETE", $"/v1/endpoints/{id}"),
+        ("POST", $"/v1/endpoints/{id}/rotate-secret"), ("REPLAY", $"/v1/endpoints/{id}/replay"), ("POST", $"/v1/endpoints/{id}/messages/{Guid.NewGuid()}/resend"), ("DELETE", $"/v1/endpoints/{id}"),
     ];
 
     private static Task<HttpResponseMessage> Send(HttpClient client, string method, string path) => method switch
     {
         "POST" => client.Command(path),
         "REPLAY" => client.Command(path, new { referralId = Guid.NewGuid() }),
-        "RESEND" => client.Command(path, new { messageId = Guid.NewGuid() }),
         "DELETE" => client.DeleteAsync(path),
         _ => client.GetAsync(path),
     };

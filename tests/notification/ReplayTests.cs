@@ -24,7 +24,7 @@ public sealed class ReplayTests(Service service) : IAsyncLifetime
         await _receiver.Has(2, "the story");
         var message = _receiver.Requests.First(r => r.Sequence == 2).Id;
         await Eventually.Is(async () => await service.Count("message where id = @m::uuid and state = 'Delivered'", new { m = message }) == 1, "it is written down");
-        var answer = await owner.Command($"/v1/endpoints/{id}/resend", new { messageId = message });
+        var answer = await owner.Command($"/v1/endpoints/{id}/messages/{message}/resend");
         answer.StatusCode.Should().Be(HttpStatusCode.Accepted);
         await Eventually.Is(() => Task.FromResult(_receiver.Requests.Count(r => r.Id == message) == 2), "it comes again");
         _receiver.Requests.Should().HaveCount(3).And.OnlyContain(r => SignatureTests.Verifies(r, secret));
@@ -40,9 +40,8 @@ public sealed class ReplayTests(Service service) : IAsyncLifetime
         await _receiver.Has(1, "the event");
         var stranger = service.As(A.Institution());
         var (own, _) = await stranger.Listens(_receiver.Url + "/mine");
-        foreach (var message in new[] { _receiver.Requests.Single().Id, Guid.NewGuid().ToString() })
-            (await stranger.Command($"/v1/endpoints/{own}/resend", new { messageId = message })).StatusCode.Should().Be(HttpStatusCode.NotFound);
-        (await stranger.Command($"/v1/endpoints/{own}/resend", new { })).StatusCode.Should().Be(HttpStatusCode.BadRequest);
+        foreach (var message in new[] { _receiver.Requests.Single().Id, Guid.NewGuid().ToString(), "nonsense" })
+            (await stranger.Command($"/v1/endpoints/{own}/messages/{message}/resend")).StatusCode.Should().Be(HttpStatusCode.NotFound);
     }
 
     [Fact]
@@ -130,18 +129,16 @@ public sealed class ReplayTests(Service service) : IAsyncLifetime
         await service.Publish(referral.Next("submitted"));
         await Eventually.Is(async () => await owner.StateOf(id) == "Disabled", "it is gone");
         (await owner.GetAsync($"/v1/endpoints/{id}").Json()).TryGetProperty("disabledAt", out _).Should().BeTrue();
-        foreach (var path in new[] { "replay", "resend" })
-            (await owner.Command($"/v1/endpoints/{id}/{path}", path == "replay" ? new { referralId = referral.Id } : new { messageId = Guid.NewGuid() }))
-                .StatusCode.Should().Be(HttpStatusCode.Conflict, path);
+        (await Replay(owner, id, new { referralId = referral.Id })).StatusCode.Should().Be(HttpStatusCode.Conflict);
+        (await owner.Command($"/v1/endpoints/{id}/messages/{Guid.NewGuid()}/resend")).StatusCode.Should().Be(HttpStatusCode.Conflict);
         var meanwhile = referral.Next("triage-started");
         await service.Publish(meanwhile, referral.Next("accepted"));
         await service.Logged(meanwhile);
         _receiver.Behaviour = (http, _) => Receiver.Answer(http, 204);
         await owner.Command($"/v1/endpoints/{id}/resume");
         await service.Publish(referral.Next("scheduled"));
-        await _receiver.Has(4, "what waited, what was missed, and what is new");
         // the endpoint.disabled of its own end belongs to the owner, too
-        await Eventually.Is(() => Task.FromResult(_receiver.Taken.Any(r => r.Type == "endpoint.disabled")), "and why it was quiet");
+        await _receiver.Has(5, "what waited, what was missed, why it was quiet, and what is new");
         _receiver.Taken.Where(r => r.Type != "endpoint.disabled").DistinctBy(r => r.Id).Select(r => r.Sequence).Should().Equal(1, 2, 3, 4);
     }
 

@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Text.Json;
 using Dapper;
 using Npgsql;
@@ -9,40 +8,30 @@ using ServiceDefaults.Storage;
 
 namespace NotificationService;
 
-internal sealed record ResendRequest(
-    [property: Description("The webhook-id of the message.")] Guid? MessageId);
-
 /// <summary>Sends one message once more, whatever became of it, under the same <c>webhook-id</c>.</summary>
 internal static class ResendMessage
 {
-    public static void Map(IEndpointRouteBuilder app) => app.MapPost("/endpoints/{id}/resend", Handle)
+    public static void Map(IEndpointRouteBuilder app) => app.MapPost("/endpoints/{id}/messages/{message}/resend", Handle)
         .Describe("resendMessage", "Attempts", "Send one message again.",
             EndpointExamples.Roles + " It is due at once, with the schedule of a new message and the webhook-id it had.")
-        .Accepts<ResendRequest>("application/json")
         .Produces<TestAnswer>(202)
         .RefusesLikeACommand()
-        .Example("""{"messageId":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10"}""", """{"messageId":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10"}""");
+        .Example(null, """{"messageId":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10"}""");
 
-    private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, Signals signals, TimeProvider clock)
+    private static async Task<IResult> Handle(HttpContext http, string id, string message, NpgsqlDataSource database, Signals signals, TimeProvider clock)
     {
-        var (caller, noCaller) = Caller.Of(http);
-        var read = await RequestBody.Read<ResendRequest>(http);
-        if (read.Problem is { } unreadable)
-            return new ProblemResult(unreadable);
-        if (read.Value!.MessageId is not { } message)
-            return new ProblemResult(Problems.Bad("/messageId", "This is needed.", "此项必填。"));
-        if (caller is null)
-            return new ProblemResult(noCaller!);
-        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
-        if (key is null)
-            return new ProblemResult(noKey!);
+        var (caller, key, refusal) = await EndpointCommand.Read(http);
+        if (refusal is not null)
+            return refusal;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
-        var (endpoint, notFound) = await Endpoint.Find(connection, caller, id, "message.resend");
+        var (endpoint, notFound) = await Endpoint.Find(connection, caller!, id, "message.resend");
         if (endpoint is null)
             return new ProblemResult(notFound!);
-        if (caller.MayManageEndpoints() is { } forbidden)
+        if (caller!.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
-        var result = await Command.Once(connection, key, transaction => Resend(connection, transaction, caller, endpoint, message, clock.GetUtcNow()));
+        if (!Guid.TryParse(message, out var messageId))
+            return new ProblemResult(Problems.NotFound);
+        var result = await Command.Once(connection, key!, transaction => Resend(connection, transaction, caller!, endpoint, messageId, clock.GetUtcNow()));
         signals.Due(endpoint.Id);
         return result;
     }
