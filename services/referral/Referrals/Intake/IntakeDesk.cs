@@ -115,6 +115,17 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             LevelSkipped: referral.IsUp && !referral.External && alliance.SkipsALevel(referral.Sender, referral.Receiver, ChinaTime.DayOf(now)));
     }
 
+    /// <summary>True when this target has refused, or left without an answer, the same case under an earlier number.</summary>
+    public async Task<bool> HasRefused(Referral referral, string target)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return await connection.ExecuteScalarAsync<bool>("""
+            select exists (select from referral
+                           where episode_id = @EpisodeId and direction = @Direction and state in ('Declined', 'Expired')
+                             and tried @> array[@target])
+            """, new { referral.EpisodeId, Direction = referral.Direction.ToString(), target });
+    }
+
     private static string[] Flags(ReferralForm form)
     {
         var flags = new List<string>();
