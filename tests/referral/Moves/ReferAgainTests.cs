@@ -149,7 +149,7 @@ public sealed class ReferAgainTests(ReferralHost host)
         var next = await down.Creates("refer-again", new { institution = ReferralHost.OtherTownship, patientAgrees = true }, by: down.Sender);
         (await up.Events())[^1].Should().Be("return-initiated");
         next.Last.GetProperty("parentNo").GetString().Should().Be(up.No);
-        await next.Does("accept", new { });
+        await next.Does("accept", new { department = "02" });
         await next.Does("arrive", new { identifiedBy = "Slip" });
         var closed = await up.Look();
         (closed.GetProperty("state").GetString(), closed.GetProperty("outcome").GetString()).Should().Be(("Completed", "Returned"));
