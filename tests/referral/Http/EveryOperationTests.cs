@@ -29,6 +29,17 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         },
         // a list shows whoever asks his own, a stranger none of ours
         new("/v1/referrals") { Party = _ => Clinic, Stranger = Stranger, ForStranger = 200, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        // the rules are everybody's to read
+        new("/v1/rules") { Party = _ => Clinic },
+        new("/v1/rules/{id}")
+        {
+            Thing = () => Task.FromResult<string[]>(["diabetes"]), Party = _ => Clinic,
+        },
+        new("post /v1/rules/{id}")
+        {
+            Thing = () => Task.FromResult<string[]>(["pack-" + Guid.NewGuid().ToString("n")[..8]]),
+            Party = _ => host.As(ReferralHost.County, "AllianceOffice"), WrongRole = Clinic,
+        },
         new("post /v1/referrals") { Body = A.UpwardSlip().ToJsonString(), Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
     ];
 
