@@ -40,6 +40,7 @@ internal static class Patients
                 ["phone"] = $"{Phone}{n % 10_000:0000}", ["address"] = $"演示市{Address}{n}号",
             },
             ["to"] = new JsonObject { ["institution"] = to, ["department"] = department },
+            ["purposes"] = new JsonArray("SPECIALIST_NEEDED", "CONDITION_DETERIORATING"),
             ["impression"] = "高血压3级 " + Illness, ["presentIllness"] = Illness + "三日", ["pastHistory"] = Illness + "十年", ["treatmentSoFar"] = "监测血压",
             ["diagnosis"] = new JsonObject { ["system"] = "http://hl7.org/fhir/sid/icd-10-cn", ["version"] = "2.0", ["code"] = "I10.x00x032", ["text"] = Illness },
             ["referrer"] = new JsonObject { ["doctor"] = "dr-0103", ["phone"] = DoctorsPhone + "0000" },
