@@ -3,6 +3,7 @@ using SchedulingService.Bookings;
 using SchedulingService.Capacity;
 using SchedulingService.Http;
 using SchedulingService.Needs;
+using SchedulingService.Sessions;
 using SchedulingService.Slots;
 using SchedulingService.Timers;
 using SchedulingService.Waiting;
@@ -18,8 +19,7 @@ builder.AddBus(WhenReferralMoved.Subscription);
 builder.Services.AddSingleton<AppointmentCodes>();
 builder.Services.AddSingleton<Changes>();
 builder.Services.AddSingleton<Commands>();
-builder.Services.AddSingleton<TellCapacity>();
-builder.Services.AddSingleton(services => services.GetRequiredService<TellCapacity>().Round);
+builder.Services.AddRound<TellCapacity>(r => r.Round).AddRound<SessionSlots>(r => r.Round).AddRound<MoveHolders>(r => r.Round);
 builder.Services.AddHostedService<Clockwork>();
 
 var app = builder.Build();
@@ -28,10 +28,16 @@ if (await app.RunMigrations(args) || await app.RunRedrive(args))
 app.UseServiceDefaults();
 
 var v1 = app.MapGroup("/v1").RequireAuthorization();
+OpenSession.Map(v1);
+ChangeSession.Map(v1);
+ListSessions.Map(v1);
+KeepCalendar.Map(v1);
 PublishSlots.Map(v1);
+ChangeSlot.Map(v1);
 ListSlots.Map(v1);
 GetCapacity.Map(v1);
 OpenWard.Map(v1);
+ChangeBeds.Map(v1);
 ListWards.Map(v1);
 ListBookings.Map(v1);
 GetBooking.Map(v1);

@@ -20,6 +20,13 @@ internal static class SchedulingProblems
     public static readonly ProblemType OtherPlace = new("other-place", 422,
         new("The booking cannot move there", "该预约不能改到所选位置"),
         new("Choose a slot of the same institution and kind, in the future.", "请选择同一机构、同类型且未开始的号源。"));
+    public static readonly ProblemType PlaceInUse = new("place-in-use", 409,
+        new("Patients have this place", "该号源或床位已有患者使用"),
+        new("Move or cancel their bookings first, or withdraw the slot as a whole.", "请先调整或取消其预约，或整体停用该号源。"));
+    public static readonly ProblemType PlaceGone = new("place-gone", 409,
+        new("The place is over or was withdrawn", "该号源或床位已结束或已停用"),
+        new("Look at the list of what stands now.", "请查看当前有效的列表。"));
 
-    public static readonly IReadOnlyList<ProblemType> All = [SlotTaken, SlotOverlaps, WardExists, BookingEnded, OtherPlace];
+    public static readonly IReadOnlyList<ProblemType> All =
+        [SlotTaken, SlotOverlaps, WardExists, BookingEnded, OtherPlace, PlaceInUse, PlaceGone];
 }

@@ -14,6 +14,8 @@ internal sealed record Place
     public string? Clinician { get; init; }
     public required DateTimeOffset StartsAt { get; init; }
     public required DateTimeOffset EndsAt { get; init; }
+    /// <summary>Monday of the week whose quota it counts against, where the slot is reserved.</summary>
+    public DateOnly? PoolWeek { get; init; }
 }
 
 /// <summary>Moves a referral from one place to another.</summary>
@@ -28,15 +30,15 @@ internal static class TakePlace
         var (id, code) = (Guid.NewGuid(), AppointmentCodes.New());
         var booking = await change.Connection.QuerySingleAsync<Booking>($"""
             insert into booking (id, referral_id, leg, institution, department, resource, clinician, slot_id, bed_id,
-                starts_at, ends_at, during, state, heard_sequence, code, replaces, created_at)
+                starts_at, ends_at, during, state, heard_sequence, code, replaces, pool_week, created_at)
             values (@id, @ReferralId, @Leg, @Institution, @Department, @Resource, @Clinician, @SlotId, @BedId,
                 @StartsAt, @EndsAt, case when @BedId::uuid is not null then tstzrange(@StartsAt, null) end,
-                'Booked', @Sequence, @sealedCode, @replaces, @Now)
+                'Booked', @Sequence, @sealedCode, @replaces, @PoolWeek, @Now)
             returning {Booking.Columns}
             """, new
             {
                 id, need.ReferralId, need.Leg, replaces.Institution, place.Department, place.Resource, place.Clinician,
-                place.SlotId, place.BedId, place.StartsAt, place.EndsAt, need.Sequence,
+                place.SlotId, place.BedId, place.StartsAt, place.EndsAt, place.PoolWeek, need.Sequence,
                 sealedCode = change.Codes.Seal(id, code), replaces = replaces.Id, change.Now,
             });
         await change.Say(SchedulingEvents.Rescheduled, need, booking.HeldFacts(change.Codes.Hash(id, code)) with

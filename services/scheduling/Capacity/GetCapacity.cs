@@ -41,7 +41,7 @@ internal static class GetCapacity
 
     private const string Select = """
         select department, resource, (starts_at at time zone 'Asia/Shanghai')::date as "on",
-               sum(capacity - taken)::int as free, sum(capacity)::int as capacity
+               sum(greatest(capacity - taken, 0))::int as free, sum(capacity)::int as capacity
         from slot
         where institution = @institution and withdrawn_at is null
           and starts_at >= greatest(@Now, @first::date::timestamp at time zone 'Asia/Shanghai')
@@ -54,7 +54,7 @@ internal static class GetCapacity
                count(*) filter (where not exists (
                    select from booking k where k.bed_id = b.id and k.during && tstzrange(@Now, null)))::int as free
         from ward w
-        join bed b on b.ward_id = w.id
+        join bed b on b.ward_id = w.id and b.withdrawn_at is null
         where w.institution = @institution and (@department::text is null or w.department = @department)
         group by 1, 2
         order by 1, 2

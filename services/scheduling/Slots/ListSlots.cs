@@ -30,7 +30,7 @@ internal static class ListSlots
             """{"items":[{"id":"0b54f7b8-8f7b-4d2e-9c3a-5f0c6f1f6a01","institution":"12210600DEM0000149","department":"03.03","resource":"Slot","clinician":"dr-0001","startsAt":"2026-12-01T01:00:00+00:00","endsAt":"2026-12-01T01:30:00+00:00","capacity":1,"free":1}]}""");
 
     private const string Select = """
-        select id, institution, department, resource, clinician, starts_at, ends_at, capacity, capacity - taken as free
+        select id, institution, department, resource, clinician, starts_at, ends_at, capacity, greatest(capacity - taken, 0) as free
         from slot
         where institution = @institution and withdrawn_at is null
           and (starts_at, id) > (@afterTime, @afterId) and starts_at >= @since and starts_at < @until

@@ -112,5 +112,5 @@ internal static partial class PublishSlots
     internal static partial Regex DepartmentCode();
 
     [GeneratedRegex(@"^[A-Za-z0-9-]{1,40}\z")]
-    private static partial Regex ClinicianId();
+    internal static partial Regex ClinicianId();
 }
