@@ -19,7 +19,8 @@ builder.AddBus(WhenReferralMoved.Subscription);
 builder.Services.AddSingleton<AppointmentCodes>();
 builder.Services.AddSingleton<Changes>();
 builder.Services.AddSingleton<Commands>();
-builder.Services.AddRound<TellCapacity>(r => r.Round).AddRound<SessionSlots>(r => r.Round).AddRound<MoveHolders>(r => r.Round);
+builder.Services.AddRound<TellCapacity>(r => r.Round).AddRound<SessionSlots>(r => r.Round).AddRound<MoveHolders>(r => r.Round)
+    .AddRound<BookingClock>(r => r.Round);
 builder.Services.AddHostedService<Clockwork>();
 
 var app = builder.Build();
@@ -39,6 +40,8 @@ GetCapacity.Map(v1);
 OpenWard.Map(v1);
 ChangeBeds.Map(v1);
 ListWards.Map(v1);
+BookPlace.Map(v1);
+CheckIn.Map(v1);
 ListBookings.Map(v1);
 GetBooking.Map(v1);
 CancelBooking.Map(v1);

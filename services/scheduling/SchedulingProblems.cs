@@ -27,6 +27,22 @@ internal static class SchedulingProblems
         new("The place is over or was withdrawn", "该号源或床位已结束或已停用"),
         new("Look at the list of what stands now.", "请查看当前有效的列表。"));
 
+    public static readonly ProblemType SlotReserved = new("slot-reserved", 409,
+        new("The slot is reserved for patients with a family-doctor contract", "该号源预留给家庭医生签约患者"),
+        new("Choose one of 'alternatives', or wait until 'opensAt'; the clinic's quota of the week may be used up.", "请从 alternatives 中选择，或等到 opensAt 开放；本机构本周配额可能已用完。"));
+    public static readonly ProblemType WantsNoPlace = new("wants-no-place", 409,
+        new("The referral wants no place now", "该转诊当前不需要预约"),
+        new("'state' says where it stands; a place is booked after it was accepted and before the patient is there.", "state 说明其当前状态；预约在接受之后、到达之前进行。"));
+    public static readonly ProblemType AlreadyBooked = new("already-booked", 409,
+        new("The referral has a place or holds one", "该转诊已有预约或正在占号"),
+        new("Reschedule the booking 'bookingId', or hold the new place and confirm it.", "请改约 bookingId，或先占用新号源再确认。"));
+    public static readonly ProblemType TooEarly = new("too-early", 409,
+        new("It is too early to check in", "尚未到报到时间"),
+        new("The desk can check the patient in from 'from' on.", "请在 from 之后办理报到。"));
+
     public static readonly IReadOnlyList<ProblemType> All =
-        [SlotTaken, SlotOverlaps, WardExists, BookingEnded, OtherPlace, PlaceInUse, PlaceGone];
+    [
+        SlotTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, OtherPlace, PlaceInUse,
+        PlaceGone,
+    ];
 }

@@ -31,6 +31,8 @@ internal sealed record BookingDetail
     public string? Note { get; init; }
     public string? EndedBy { get; init; }
     public DateTimeOffset? EndedAt { get; init; }
+    /// <summary>Until when a place that is only held is kept.</summary>
+    public DateTimeOffset? HeldUntil { get; init; }
     public required int Version { get; init; }
     public required IReadOnlyList<string> Actions { get; init; }
 }
@@ -45,7 +47,7 @@ internal static class GetBooking
     public const string Select = """
         select b.id, b.referral_id, n.referral_no, b.leg, n.sender, b.institution, b.department, b.resource, b.clinician,
                b.slot_id, wd.name as ward, bd.label as bed, b.starts_at, b.ends_at, b.state, b.replaces, b.reason,
-               b.note, b.ended_by, b.ended_at, b.version, b.code
+               b.note, b.ended_by, b.ended_at, b.version, b.held_until, b.code
         from booking b
         join need n using (referral_id)
         left join bed bd on bd.id = b.bed_id
@@ -72,6 +74,13 @@ internal static class GetBooking
         return Reading.Send(http, booking, ETags.Of(booking.Version));
     }
 
+    public static IReadOnlyList<string> ActionsOf(BookingState state) => state switch
+    {
+        BookingState.Held => ["confirm", "cancel"],
+        BookingState.Booked => ["cancel", "reschedule"],
+        _ => [],
+    };
+
     public static bool IsParty(Caller caller, BookingDetail booking) =>
         caller.Institution == booking.Institution || caller.Institution == booking.Sender;
 
@@ -83,8 +92,9 @@ internal static class GetBooking
 
     public static async Task<IReadOnlyList<BookingDetail>> Details(NpgsqlConnection connection, AppointmentCodes codes, string sql, object parameters) =>
         (await connection.QueryAsync<BookingDetail, byte[], BookingDetail>(sql,
-            (booking, code) => booking.State == BookingState.Booked
-                ? booking with { AppointmentCode = codes.Open(booking.Id, code), Actions = ["cancel", "reschedule"] }
-                : booking with { Actions = [] },
+            (booking, code) => booking with
+            {
+                AppointmentCode = booking.State == BookingState.Booked ? codes.Open(booking.Id, code) : null, Actions = ActionsOf(booking.State),
+            },
             parameters, splitOn: "code")).AsList();
 }

@@ -72,9 +72,9 @@ internal static class ServeLine
             update need set attempt = need.attempt + 1 from turn where need.referral_id = (turn.n).referral_id
         ), taken as (
             insert into booking (id, referral_id, leg, institution, department, resource, clinician, slot_id, bed_id,
-                starts_at, ends_at, during, state, heard_sequence, code, pool_week, created_at)
+                starts_at, ends_at, during, state, heard_sequence, code, code_lookup, pool_week, created_at)
             select @id, (n).referral_id, (n).leg, institution, department, resource, clinician, slot_id, bed_id,
-                starts_at, ends_at, during, 'Booked', (n).sequence, @sealedCode, pool_week, @Now
+                starts_at, ends_at, during, 'Booked', (n).sequence, @sealedCode, @lookup, pool_week, @Now
             from turn
             returning {Booking.Columns}
         )
@@ -105,7 +105,7 @@ internal static class ServeLine
             (line.IsForBeds ? ForABed : ForASlot) + TakeIt, (need, booking) => (need, booking), new
             {
                 line = line.Name, line.Institution, only, change.Now, TakePlace.BedIsKept,
-                id, sealedCode = change.Codes.Seal(id, code),
+                id, sealedCode = change.Codes.Seal(id, code), lookup = change.Codes.Lookup(line.Institution, code),
             });
         foreach (var (need, booking) in taken)
         {
