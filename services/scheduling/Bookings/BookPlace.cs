@@ -33,7 +33,7 @@ internal static class BookPlace
             """{"referral":"ZZ2611220001","slotId":"0b54f7b8-8f7b-4d2e-9c3a-5f0c6f1f6a01","hold":true}""", 201, Example);
         routes.MapPost("/bookings/{id:guid}/confirm", Confirm).Command<ConfirmRequest, BookingMoved>(
             "confirmBooking", "Bookings", "Turns a held place into a booking; what the referral had until then is given back.",
-            "{}", 200, Example.Replace("Held", "Booked", StringComparison.Ordinal)).NeedsIfMatch();
+            """{"reason":"PATIENT_REQUEST"}""", 200, Example.Replace("Held", "Booked", StringComparison.Ordinal)).NeedsIfMatch();
     }
 
     private static async Task<IResult> Book(HttpContext http, Commands commands, NpgsqlDataSource database, TimeProvider clock)
@@ -82,6 +82,11 @@ internal static class BookPlace
         var (command, refused) = await Commands.Read<ConfirmRequest>(http);
         if (command is null)
             return refused!;
+        var reason = command.Body.Reason ?? "PATIENT_REQUEST";
+        var checks = new Checks();
+        EndingReason.Check(checks, reason);
+        if (!checks.Passed)
+            return new ProblemResult(checks.Problem);
         if (await GetBooking.Find(database, id, codes) is not { } seen || !GetBooking.IsParty(command.Caller, seen))
             return await Roles.NoParty(database, clock, command.Caller, "booking.confirm", id.ToString());
         if (!Roles.Staff.Contains(command.Caller.Role))
@@ -99,8 +104,8 @@ internal static class BookPlace
             var old = (await Live(change, need)).FirstOrDefault(b => b.State == BookingState.Booked);
             await Line.Pass(change, old is null ? [held.Line] : [held.Line, old.Line]);
             if (old is not null)
-                await LetGo.Of(change, old, BookingState.Rescheduled, new("PATIENT_REQUEST", null), CancelBooking.SideOf(command.Caller, old));
-            var booking = await TakePlace.Confirm(change, need, held, old);
+                await LetGo.Of(change, old, BookingState.Rescheduled, new(reason, null), CancelBooking.SideOf(command.Caller, old));
+            var booking = await TakePlace.Confirm(change, need, held, old, reason);
             await JoinLines.Leave(change, need.ReferralId);
             if (old is not null)
                 await ServeLine.Serve(change, old.Line);
@@ -123,5 +128,5 @@ internal static class BookPlace
     }
 }
 
-/// <summary>Nothing to say beyond which booking.</summary>
-internal sealed record ConfirmRequest;
+/// <param name="Reason">Why what the referral had until now is given back: a code as for a cancellation; PATIENT_REQUEST when absent.</param>
+internal sealed record ConfirmRequest(string? Reason = null);

@@ -43,7 +43,7 @@ internal static class TakePlace
     }
 
     /// <summary>Turns what was held into a booking, instead of <paramref name="replaces"/> where there was one.</summary>
-    public static async Task<Booking> Confirm(Change change, Need need, Booking held, Booking? replaces)
+    public static async Task<Booking> Confirm(Change change, Need need, Booking held, Booking? replaces, string reason)
     {
         var booking = await change.Connection.QuerySingleAsync<Booking>($"""
             update booking set state = 'Booked', held_until = null, heard_sequence = @Sequence, replaces = @replaces, version = version + 1
@@ -54,7 +54,7 @@ internal static class TakePlace
         if (replaces is null)
             await change.Say(SchedulingEvents.Booked, need, facts);
         else
-            await change.Say(SchedulingEvents.Rescheduled, need, facts with { ReplacedBookingId = replaces.Id, Reason = "PATIENT_REQUEST" });
+            await change.Say(SchedulingEvents.Rescheduled, need, facts with { ReplacedBookingId = replaces.Id, Reason = reason });
         return booking;
     }
 
