@@ -40,9 +40,16 @@ internal static class SchedulingProblems
         new("It is too early to check in", "尚未到报到时间"),
         new("The desk can check the patient in from 'from' on.", "请在 from 之后办理报到。"));
 
+    public static readonly ProblemType NoSuchRound = new("no-such-round", 422,
+        new("No round is planned at that time", "该时间没有计划查房"),
+        new("Take plannedAt from the list of rounds, or leave it out.", "请从查房列表中选择 plannedAt，或不填。"));
+    public static readonly ProblemType RoundMade = new("round-made", 409,
+        new("That round is on record already", "该次查房已登记"),
+        new("Look at the list of rounds.", "请查看查房列表。"));
+
     public static readonly IReadOnlyList<ProblemType> All =
     [
         SlotTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, OtherPlace, PlaceInUse,
-        PlaceGone,
+        PlaceGone, NoSuchRound, RoundMade,
     ];
 }

@@ -40,6 +40,13 @@ public sealed class EveryOperationTests(Scheduling scheduling) : EveryOperation<
             Thing = async () => [(await Booked()).Referral], Query = "?referral={id}",
             Party = Registrar, Stranger = _stranger.Registrar, WrongRole = _hospital.As("Insurer"),
         },
+        new("/v1/waiting-list/{referral}")
+        {
+            Thing = async () => [(await Booked()).Referral], Party = Registrar, Stranger = _stranger.Registrar, WrongRole = _hospital.As("Insurer"),
+        },
+        new("/v1/slot-issues") { Party = Registrar, Stranger = _stranger.Registrar, ForStranger = 200, WrongRole = _hospital.As("Insurer") },
+        new("post /v1/pools/quota") { Party = Registrar, WrongRole = _hospital.As("Clinician") },
+        new("/v1/pools") { Party = Registrar },
         new("/v1/waiting-list") { Party = Registrar, Stranger = _stranger.Registrar, ForStranger = 200, WrongRole = _hospital.As("Insurer") },
         new("post /v1/slots")
         {
@@ -53,8 +60,16 @@ public sealed class EveryOperationTests(Scheduling scheduling) : EveryOperation<
         },
         new("/v1/wards/{id}")
         {
-            Thing = async () => [(await _hospital.Ward(3)).ToString()], Party = Registrar, Stranger = _stranger.Registrar, WrongRole = _hospital.As("Clinician"),
+            Thing = Ward, Party = Registrar, Stranger = _stranger.Registrar, WrongRole = _hospital.As("Clinician"),
         },
+        new("get /v1/wards/{id}") { Thing = Ward, Party = Registrar },
+        new("/v1/wards/{id}/occupancy") { Thing = Ward, Party = Registrar, Stranger = _stranger.Registrar, WrongRole = _hospital.As("Insurer") },
+        new("/v1/wards/{id}/rounds")
+        {
+            Thing = Ward, Body = """{"clinician":"dr-1"}""", Party = Registrar, Stranger = _stranger.Registrar, WrongRole = _hospital.As("Insurer"),
+        },
+        new("post /v1/instructions") { Party = Registrar, WrongRole = _hospital.As("Clinician") },
+        new("/v1/instructions") { Party = Registrar },
         new("post /v1/sessions") { Party = Registrar, WrongRole = _hospital.As("Clinician") },
         new("post /v1/sessions/{id}/change") { Thing = Session, Party = Registrar, Stranger = _stranger.Registrar, WrongRole = _hospital.As("Clinician") },
         new("post /v1/sessions/{id}/except") { Thing = Session, Party = Registrar, Stranger = _stranger.Registrar, WrongRole = _hospital.As("Clinician") },
@@ -69,6 +84,8 @@ public sealed class EveryOperationTests(Scheduling scheduling) : EveryOperation<
     ];
 
     private HttpClient Registrar(Operation operation) => _hospital.Registrar;
+
+    private async Task<string[]> Ward() => [(await _hospital.Ward(3)).ToString()];
 
     private async Task<string[]> Session() =>
         [(await _hospital.Registrar.Command("/v1/sessions", new

@@ -32,7 +32,7 @@ public sealed class Scheduling : IAsyncLifetime
         Host = new(Database.App, broker, Clock, new Dictionary<string, string>
         {
             ["Capacity:TellEvery"] = "00:00:00.1", ["Sessions:LookEvery"] = "00:00:00.2",
-            ["Bookings:LookEvery"] = "00:00:00.1",
+            ["Bookings:LookEvery"] = "00:00:00.1", ["Waiting:LookEvery"] = "00:00:00.1",
         });
         var bus = Host.Services.GetRequiredService<IBusControl>();
         bus.ConnectConsumeObserver(_consumed);
