@@ -21,7 +21,8 @@ builder.Services.AddSingleton<AppointmentCodes>();
 builder.Services.AddSingleton<Changes>();
 builder.Services.AddSingleton<Commands>();
 builder.Services.AddRound<TellCapacity>(r => r.Round).AddRound<SessionSlots>(r => r.Round).AddRound<MoveHolders>(r => r.Round)
-    .AddRound<BookingClock>(r => r.Round).AddRound<OpenPools>(r => r.Round).AddRound<AgeWaiting>(r => r.Round);
+    .AddRound<BookingClock>(r => r.Round).AddRound<OpenPools>(r => r.Round).AddRound<AgeWaiting>(r => r.Round)
+    .AddRound<Retention>(r => r.Round);
 builder.Services.AddHostedService<Clockwork>();
 
 var app = builder.Build();

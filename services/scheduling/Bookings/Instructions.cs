@@ -63,7 +63,7 @@ internal static class Instructions
                 insert into instruction (institution, department, resource, place, bring) values (@Institution, @department, @Resource, @Place, @bring)
                 on conflict (institution, department, resource) do update set place = excluded.place, bring = excluded.bring
                 """, new { command.Caller.Institution, department = request.Department ?? "", request.Resource, request.Place, bring = request.Bring.ToArray() });
-            await change.Audit(command.Caller, "instruction.keep");
+            await change.Audit(command.Caller, "instruction.keep", $"{request.Department}/{request.Resource}");
             return Reply.Done(StatusCodes.Status200OK, request);
         }, http.RequestAborted);
     }

@@ -52,7 +52,7 @@ internal static class KeepQuota
                 """, new { command.Caller.Institution, request.Department, request.Resource, sender = request.Sender ?? "", request.PerWeek });
             // a higher quota may let in somebody who waits
             var served = await ServeLine.Serve(change, line);
-            await change.Audit(command.Caller, "pool.quota");
+            await change.Audit(command.Caller, "pool.quota", $"{request.Department}/{request.Resource}/{request.Sender}");
             return Reply.Done(StatusCodes.Status200OK, new QuotaKept(request.Department!, request.Resource, request.PerWeek, request.Sender, served.Count));
         }, http.RequestAborted);
     }

@@ -57,7 +57,7 @@ internal static class KeepCalendar
                     likes = request.Days.Select(d => d.LikeWeekday).ToArray(),
                 });
             var sessions = request.Everybody ? await LookAgain(change) : await Bring(change, slots, caller.Institution);
-            await change.Audit(caller, "calendar.keep");
+            await change.Audit(caller, "calendar.keep", request.Everybody ? "everybody" : caller.Institution);
             return Reply.Done(StatusCodes.Status200OK, new CalendarKept(request.Days.Count, sessions));
         }, http.RequestAborted);
     }

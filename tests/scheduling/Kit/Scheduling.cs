@@ -33,6 +33,7 @@ public sealed class Scheduling : IAsyncLifetime
         {
             ["Capacity:TellEvery"] = "00:00:00.1", ["Sessions:LookEvery"] = "00:00:00.2",
             ["Bookings:LookEvery"] = "00:00:00.1", ["Waiting:LookEvery"] = "00:00:00.1",
+            ["Retention:LookEvery"] = "00:00:01",
         });
         var bus = Host.Services.GetRequiredService<IBusControl>();
         bus.ConnectConsumeObserver(_consumed);
