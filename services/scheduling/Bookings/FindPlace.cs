@@ -21,7 +21,7 @@ internal static class FindPlace
         select s.id as slot_id, s.department, s.resource, s.clinician, s.starts_at, s.ends_at, {Fitting.PoolWeek} as pool_week
         from slot s, need n
         where n.referral_id = @ReferralId and s.line = @line and {Fitting.SlotHasRoom} and {Fitting.SlotIsFor}
-          and s.starts_at >= greatest(@From, @Now) and (s.starts_at <= @Until or @Until < @Now)
+          and s.starts_at >= greatest(@From, @Now) and s.starts_at <= case when @Until < @Now then 'infinity'::timestamptz else @Until end
           and not exists (select from booking b where b.referral_id = @ReferralId and b.slot_id = s.id)
         order by abs(extract(epoch from s.starts_at - @StartsAt)), s.id
         limit 1

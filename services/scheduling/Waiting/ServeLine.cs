@@ -21,8 +21,9 @@ internal static class ServeLine
                 select s.id as slot_id, s.department, s.resource, s.clinician, s.starts_at, s.ends_at, {Fitting.PoolWeek} as pool_week
                 from slot s
                 where s.line = @line and {Fitting.SlotHasRoom} and {Fitting.SlotIsFor}
+                  -- both ends bound the index: whose window holds nothing free costs one look, however much is free elsewhere
                   and s.starts_at >= greatest(w.earliest, @Now)
-                  and (s.starts_at <= w.latest or w.latest < @Now)
+                  and s.starts_at <= case when w.latest < @Now then 'infinity'::timestamptz else w.latest end
                   -- what this referral gave back or missed is not pressed on it again
                   and not exists (select from booking b where b.referral_id = w.referral_id and b.slot_id = s.id)
                 order by s.starts_at, s.id
