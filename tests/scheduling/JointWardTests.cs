@@ -35,7 +35,7 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
         ((int)(await clinic.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { plannedAt = planned[0] })).StatusCode).Should().Be(409);
         ((int)(await clinic.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { plannedAt = planned[0].AddMinutes(1) })).StatusCode).Should().Be(422);
         ((int)(await clinic.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { madeAt = scheduling.Clock.GetUtcNow().AddHours(1), clinician = "dr-2" })).StatusCode).Should().Be(400);
-        ((int)(await clinic.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { clinician = "dr-9", madeAt = Scheduling.Monday.AddHours(-1).AddDays(3) })).StatusCode).Should().BeOneOf(201, 400);
+        ((int)(await clinic.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { clinician = "dr-9" })).StatusCode).Should().Be(201, "a round may be made that nobody planned");
 
         var first = (await clinic.As("Clinician").GetAsync(list).Json()).GetProperty("items").EnumerateArray().First(r => r.GetProperty("planned").GetBoolean());
         first.GetProperty("clinician").GetString().Should().Be("dr-2");
@@ -57,7 +57,7 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
             .GetProperty("items").EnumerateArray()
             .Select(d => string.Join(' ', new[] { "beds", "occupied", "kept", "free", "cameIn", "left" }.Select(n => d.GetProperty(n).GetInt32()))).ToList();
 
-        days.Should().Equal("3 2 0 1 2 0", "3 2 0 1 0 0", "3 2 1 0 0 1", "3 1 1 1 0 0");
+        days.Should().Equal("3 2 0 1 2 0", "3 2 0 1 0 0", "3 2 0 1 0 1", "3 1 1 1 0 0");
     }
 
     [Fact]

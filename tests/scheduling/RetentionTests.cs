@@ -9,7 +9,7 @@ public sealed class RetentionTests(Scheduling scheduling) : IClassFixture<Schedu
         await scheduling.Database.Execute("""
             insert into inbox (message_id, heard_at) select gen_random_uuid(), now() - interval '31 days' from generate_series(1, 5000);
             insert into idempotency_key (scope, key, fingerprint, status, body, created_at)
-            select 'old', n::text, '', 200, '{}', now() - interval '3 days' from generate_series(1, 5000) n
+            select 'old', n::text, ''::bytea, 200, '{}', now() - interval '3 days' from generate_series(1, 5000) n
             """);
         var hospital = scheduling.NewInstitution();
         await hospital.Slot();
