@@ -11,6 +11,7 @@ using SchedulingService.Waiting;
 using SchedulingService.Wards;
 using ServiceDefaults;
 using ServiceDefaults.Messaging;
+using ServiceDefaults.Telemetry;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults(new("scheduling", "Scheduling",
@@ -24,6 +25,8 @@ builder.Services.AddRound<TellCapacity>(r => r.Round).AddRound<SessionSlots>(r =
     .AddRound<BookingClock>(r => r.Round).AddRound<OpenPools>(r => r.Round).AddRound<AgeWaiting>(r => r.Round)
     .AddRound<Retention>(r => r.Round);
 builder.Services.AddHostedService<Clockwork>();
+builder.Services.AddSingleton(new StoredGauge("scheduling_waiting", "Referrals that wait for a place, counted up to 100000.",
+    "select count(*)::float8 from (select from waiting limit 100000) w"));
 
 var app = builder.Build();
 if (await app.RunMigrations(args) || await app.RunRedrive(args))
