@@ -310,5 +310,5 @@ internal sealed class Model(TimeProvider clock)
         && s.StartsAt >= p.From && (s.StartsAt <= p.Until || p.Until < clock.GetUtcNow()));
 
     private bool HasRoom(Slot slot) => !slot.Withdrawn && slot.StartsAt > clock.GetUtcNow()
-        && Patients.Count(p => p.Booked == slot || p.Held == slot || p.Used == slot) < slot.Capacity;
+        && Patients.Sum(p => new[] { p.Booked, p.Held, p.Used }.Count(taken => taken == slot)) < slot.Capacity;
 }
