@@ -42,7 +42,7 @@ public sealed class CrowdTests(Scheduling scheduling, ITestOutputHelper output)
         var (hospital, referrals) = await Waiting(80);
         var slots = new[] { await Wanted(hospital, Capacity), await Wanted(hospital, Capacity), await Wanted(hospital, Capacity) };
         using var client = hospital.Registrar;
-        var faults = new List<string>();
+        var faults = new System.Collections.Concurrent.ConcurrentBag<string>();
         for (var round = 0; round < Rounds; round++)
         {
             var random = new Random(round);
@@ -58,8 +58,7 @@ public sealed class CrowdTests(Scheduling scheduling, ITestOutputHelper output)
                     _ => await client.Command($"/v1/bookings/{standing.Id}/cancel", new { reason = "PATIENT_REQUEST" }, ifMatch: "*"),
                 };
                 if ((int)answer.StatusCode is not (200 or 201 or 409 or 422))
-                    lock (faults)
-                        faults.Add($"{answer.StatusCode}: {await answer.Content.ReadAsStringAsync()}");
+                    faults.Add($"{answer.StatusCode}: {await answer.Content.ReadAsStringAsync()}");
             }));
             (await scheduling.Database.Query<string>("""
                 select id::text from slot where institution = @Code
