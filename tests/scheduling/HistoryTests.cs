@@ -206,7 +206,7 @@ internal sealed class Model(TimeProvider clock)
 
     public bool Hold(Patient p, Slot slot)
     {
-        if (p.Held is not null || !HasRoom(slot))
+        if (p.Held is not null || p.Booked == slot || !HasRoom(slot))
             return false;
         p.Held = slot;
         p.Had.Add(slot);
@@ -310,5 +310,5 @@ internal sealed class Model(TimeProvider clock)
         && s.StartsAt >= p.From && (s.StartsAt <= p.Until || p.Until < clock.GetUtcNow()));
 
     private bool HasRoom(Slot slot) => !slot.Withdrawn && slot.StartsAt > clock.GetUtcNow()
-        && Patients.Sum(p => new[] { p.Booked, p.Held, p.Used }.Count(taken => taken == slot)) < slot.Capacity;
+        && Patients.Sum(p => (p.Booked == slot ? 1 : 0) + (p.Held == slot ? 1 : 0) + (p.Used == slot ? 1 : 0)) < slot.Capacity;
 }

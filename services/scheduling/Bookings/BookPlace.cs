@@ -58,7 +58,7 @@ internal static class BookPlace
             var live = await Live(change, need);
             if (!need.MayBook)
                 return new Problem(SchedulingProblems.WantsNoPlace) { More = new Dictionary<string, object?> { ["state"] = need.State } };
-            if (live.FirstOrDefault(b => request.Hold ? b.State == BookingState.Held : true) is { } standing)
+            if (live.FirstOrDefault(b => !request.Hold || b.State == BookingState.Held || b.SlotId == request.SlotId) is { } standing)
                 return new Problem(SchedulingProblems.AlreadyBooked) { More = new Dictionary<string, object?> { ["bookingId"] = standing.Id, ["state"] = standing.State } };
             // the line of the slot must be one the referral may stand in
             var name = await change.Connection.QuerySingleOrDefaultAsync<string>("select line from slot where id = @SlotId", new { request.SlotId });
