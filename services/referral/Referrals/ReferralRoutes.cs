@@ -21,6 +21,7 @@ internal static class ReferralRoutes
     {
         ["Referrals"] = "Writing, finding and reading referrals.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
+        ["Directory"] = "Institutions, departments, clinicians, alliances, grids and reason codes.",
     };
 
     public static void MapReferrals(this IEndpointRouteBuilder routes)
@@ -31,6 +32,7 @@ internal static class ReferralRoutes
         GetTimeline.Map(routes);
         GetEpisode.Map(routes);
         PrintSlip.Map(routes);
+        Alliances.Http.DirectoryRoutes.Map(routes);
 
         var moves = new MoveRoutes(routes);
         var form = CreateReferral.Example;

@@ -53,7 +53,7 @@ internal static class Refusals
     public static readonly IReadOnlyList<ProblemType> All =
     [
         NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, PatientKnown,
-        RuleBroken, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased,
+        RuleBroken, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased, .. Alliances.DirectoryProblems.All,
     ];
 
     /// <summary>A rule with the member that breaks it.</summary>

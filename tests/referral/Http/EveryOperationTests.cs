@@ -17,8 +17,11 @@ public sealed class EveryOperationTests(ReferralHost host, ITestOutputHelper out
     {
         public bool IsMove => Method == "post" && Path.Contains("{id}", StringComparison.Ordinal);
         public bool IsOfReferral => Path.Contains("/v1/referrals/{id}", StringComparison.Ordinal);
-        public string? Example => Description.TryGetProperty("requestBody", out var body)
-            ? body.GetProperty("content").GetProperty("application/json").GetProperty("example").GetRawText() : null;
+        public bool TakesAFile => Body is { Name: not "application/json" };
+        public string MediaType => Body?.Name ?? "application/json";
+        public string? Example => Body?.Value.GetProperty("example") is not { } example ? null
+            : example.ValueKind == JsonValueKind.String ? example.GetString() : example.GetRawText();
+        private JsonProperty? Body => Description.TryGetProperty("requestBody", out var body) ? body.GetProperty("content").EnumerateObject().First() : null;
         public override string ToString() => $"{Method} {Path}";
     }
 
@@ -69,7 +72,7 @@ public sealed class EveryOperationTests(ReferralHost host, ITestOutputHelper out
     public async Task A_member_that_nobody_knows_is_refused_with_400_and_named()
     {
         var referral = await A.Submitted(host);
-        foreach (var operation in (await Operations()).Where(o => o.Method == "post"))
+        foreach (var operation in (await Operations()).Where(o => o.Method is "post" or "put" && !o.TakesAFile))
         {
             var answer = await Ask(operation, host.As(ReferralHost.Tertiary), referral.Id.ToString(), "{\"status\":\"Completed\"}");
             answer.StatusCode.Should().Be(HttpStatusCode.BadRequest, "{0}", operation);
@@ -122,11 +125,11 @@ public sealed class EveryOperationTests(ReferralHost host, ITestOutputHelper out
     {
         var path = operation.Path.Replace("/episodes/{id}", "/episodes/" + Guid.NewGuid(), StringComparison.Ordinal).Replace("{id}", id, StringComparison.Ordinal);
         var request = new HttpRequestMessage(new HttpMethod(operation.Method.ToUpperInvariant()), path);
-        if (operation.Method == "post")
+        if (operation.Method is "post" or "put")
         {
             request.Headers.Add("Idempotency-Key", Guid.NewGuid().ToString());
             request.Headers.TryAddWithoutValidation("If-Match", "*");
-            request.Content = new StringContent(body ?? operation.Example ?? "{}", Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
+            request.Content = new StringContent(body ?? operation.Example ?? "{}", Encoding.UTF8, new MediaTypeHeaderValue(operation.MediaType));
         }
         return await (caller ?? host.Anonymous()).SendAsync(request);
     }
