@@ -7,6 +7,7 @@ using ReferralService.Patients;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Intake;
 using ReferralService.Referrals.Reading;
+using ReferralService.Rules;
 using ReferralService.Workflow;
 
 namespace ReferralService;
@@ -23,6 +24,8 @@ internal static class Registration
         services.AddSingleton<SheetIndex>();
         services.AddSingleton<ImportAlliance>();
         services.AddSingleton<DirectoryDesk>();
+        services.AddSingleton<ImportRules>();
+        services.AddSingleton<Once>();
 
         services.AddSingleton<ReferralStateMachine>();
         services.AddSingleton<MoveIndex>();
@@ -53,10 +56,11 @@ internal static class Registration
             return false;
         var store = args[2..] switch { ["--good"] => Store.Good, ["--check"] => Store.Nothing, _ => Store.All };
         var report = await app.Services.GetRequiredService<ImportAlliance>().Run(folder, store);
+        var packs = report.Stored ? await app.Services.GetRequiredService<ImportRules>().Run(Path.Combine(folder, "rules")) : 0;
         foreach (var bad in report.Bad)
             Console.Error.WriteLine($"{bad.File} line {bad.Line}{(bad.Column.Length > 0 ? ", " + bad.Column : "")}: {bad.Reason.En}");
         Console.WriteLine($"{report.Lines} lines of {Path.GetFullPath(folder)}: {report.Lines - report.BadLines} good, {report.Changed} new or changed, {report.BadLines} bad; "
-            + (report.Stored ? "stored." : "nothing was stored."));
+            + (report.Stored ? $"stored, with {packs} new rule packs." : "nothing was stored."));
         Environment.ExitCode = report.BadLines > 0 && store != Store.Good ? 1 : 0;
         return true;
     }

@@ -1,5 +1,5 @@
 using FluentAssertions;
-using Integration.Tests.Kit;
+using Deployed;
 using TestKit;
 using Xunit;
 using Xunit.Abstractions;
@@ -7,7 +7,7 @@ using Xunit.Abstractions;
 namespace Integration.Tests;
 
 /// <summary>Each service is killed while it handles a message: before its commit, and after it but before the broker knows.</summary>
-public sealed class ConsumerCrashTests(Alliance alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
+public sealed class ConsumerCrashTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
     [Theory]
     [InlineData(false)]

@@ -1,5 +1,5 @@
 using FluentAssertions;
-using Integration.Tests.Kit;
+using Deployed;
 using TestKit;
 using Xunit;
 using Xunit.Abstractions;
@@ -7,7 +7,7 @@ using Xunit.Abstractions;
 namespace Integration.Tests;
 
 /// <summary>The referral service is killed at each moment of a move's way from the request to the broker's confirm.</summary>
-public sealed class CrashTests(Alliance alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
+public sealed class CrashTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
     [Fact]
     public async Task Killed_before_its_commit_a_submission_leaves_nothing_and_a_retry_makes_one_referral()

@@ -1,4 +1,4 @@
-using Integration.Tests.Kit;
+using Deployed;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -6,7 +6,7 @@ namespace Integration.Tests;
 
 /// <summary>Begins with everything running; a failure shows what the services wrote last.</summary>
 [Collection("alliance")]
-public abstract class IntegrationTest(Alliance alliance, ITestOutputHelper output) : IAsyncLifetime
+public abstract class IntegrationTest(AllianceFixture alliance, ITestOutputHelper output) : IAsyncLifetime
 {
     protected Alliance Alliance => alliance;
     protected Service Referral => alliance.Referral;

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
 using FluentAssertions;
-using Integration.Tests.Kit;
+using Deployed;
 using TestKit;
 using Xunit;
 using Xunit.Abstractions;
@@ -10,7 +10,7 @@ using Xunit.Abstractions;
 namespace Integration.Tests;
 
 /// <summary>No chosen moment: the services are killed wherever they happen to be.</summary>
-public sealed class KilledAtRandomTests(Alliance alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
+public sealed class KilledAtRandomTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
     private const int Writers = 8;
     // enough that something is always under way, little enough that a killed service finds a processor to start on

@@ -1,5 +1,5 @@
 using FluentAssertions;
-using Integration.Tests.Kit;
+using Deployed;
 using TestKit;
 using Xunit;
 using Xunit.Abstractions;
@@ -7,7 +7,7 @@ using Xunit.Abstractions;
 namespace Integration.Tests;
 
 /// <summary>Many callers want the same thing at the same moment.</summary>
-public sealed class RaceTests(Alliance alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
+public sealed class RaceTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
     [Theory]
     [InlineData("*", 409)]

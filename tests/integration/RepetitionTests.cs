@@ -1,5 +1,5 @@
 using FluentAssertions;
-using Integration.Tests.Kit;
+using Deployed;
 using TestKit;
 using Xunit;
 using Xunit.Abstractions;
@@ -7,7 +7,7 @@ using Xunit.Abstractions;
 namespace Integration.Tests;
 
 /// <summary>A broker may deliver anything again, at any time.</summary>
-public sealed class RepetitionTests(Alliance alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
+public sealed class RepetitionTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
     private readonly ITestOutputHelper _output = output;
 

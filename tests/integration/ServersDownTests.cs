@@ -1,6 +1,6 @@
 using System.Text.Json;
 using FluentAssertions;
-using Integration.Tests.Kit;
+using Deployed;
 using TestKit;
 using Xunit;
 using Xunit.Abstractions;
@@ -8,7 +8,7 @@ using Xunit.Abstractions;
 namespace Integration.Tests;
 
 /// <summary>What the services need goes away under load and comes back.</summary>
-public sealed class ServersDownTests(Alliance alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
+public sealed class ServersDownTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
     private readonly ITestOutputHelper _output = output;
     private const int PerSecond = 20;

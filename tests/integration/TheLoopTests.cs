@@ -1,5 +1,5 @@
 using FluentAssertions;
-using Integration.Tests.Kit;
+using Deployed;
 using TestKit;
 using Xunit;
 using Xunit.Abstractions;
@@ -7,7 +7,7 @@ using Xunit.Abstractions;
 namespace Integration.Tests;
 
 /// <summary>One patient up and back through all three services.</summary>
-public sealed class TheLoopTests(Alliance alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
+public sealed class TheLoopTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
     [Fact]
     public async Task A_patient_goes_up_and_comes_back_and_both_sides_hear_every_step_by_signed_webhook_in_order()

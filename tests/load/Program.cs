@@ -1,10 +1,10 @@
 using System.Text.Json;
-using Integration.Tests.Kit;
+using Deployed;
 using Load;
 
 var seconds = Option("--seconds") is { } text ? int.Parse(text) : 10;
 var alliance = new Alliance();
-await alliance.InitializeAsync();
+await alliance.Open();
 var results = new List<Result>();
 try
 {

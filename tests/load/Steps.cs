@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.Json;
-using Integration.Tests.Kit;
+using Deployed;
 using TestKit;
 
 namespace Load;

@@ -1,4 +1,4 @@
-using Integration.Tests.Kit;
+using Deployed;
 
 namespace Load;
 

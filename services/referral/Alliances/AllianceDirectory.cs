@@ -1,5 +1,6 @@
 using Dapper;
 using Npgsql;
+using ReferralService.Rules;
 
 namespace ReferralService.Alliances;
 
@@ -31,6 +32,7 @@ internal sealed class AllianceDirectory(NpgsqlDataSource database, ILogger<Allia
             await connection.QueryAsync<string>("select distinct diagnosis_group from diagnosis where sensitive"))
         {
             Grids = (await connection.QueryAsync<Grid>("select code, name, region, alliance, institution, target from grid")).ToDictionary(g => g.Code),
+            Rules = await RuleTables.Read(connection),
         };
     }
 

@@ -1,4 +1,5 @@
 using Referrals.Contracts;
+using ReferralService.Rules;
 
 namespace ReferralService.Alliances;
 
@@ -68,6 +69,9 @@ internal sealed class AllianceSnapshot
     public IReadOnlyDictionary<string, Grid> Grids { get; init; } = new Dictionary<string, Grid>();
 
     public long Version { get; }
+
+    /// <summary>Indications, sets of diagnoses and specialties, as of the same moment.</summary>
+    public RuleBook Rules { get; init; } = RuleBook.Empty;
     public IReadOnlyCollection<Institution> Institutions => _institutions.Values;
 
     /// <summary>By code, or by exact name where only one has it.</summary>
@@ -94,6 +98,8 @@ internal sealed class AllianceSnapshot
 
     public IEnumerable<ReasonCode> ReasonsOf(string list, DateOnly on) => _reasons.Values.Where(r => r.List == list && r.Holds(on));
 
+    public IReadOnlyList<string> ReasonCodes(string list, DateOnly on) => [.. ReasonsOf(list, on).Select(r => r.Code).Order(StringComparer.Ordinal)];
+
     public Alliance? Alliance(string id) => _alliances.GetValueOrDefault(id);
 
     public string? LeadOf(string alliance) => _alliances.GetValueOrDefault(alliance)?.Lead;
@@ -103,8 +109,8 @@ internal sealed class AllianceSnapshot
     public IEnumerable<ReasonCode> Reasons => _reasons.Values;
 
     /// <summary>True for illnesses that even a colleague sees only with a reason.</summary>
-    public bool IsSensitive(string? diagnosisGroup) =>
-        diagnosisGroup is not null && (_sensitiveGroups.Contains(diagnosisGroup) || SensitiveRange(diagnosisGroup));
+    public bool IsSensitive(string? diagnosis, DateOnly on) => diagnosis is not null
+        && (_sensitiveGroups.Contains(diagnosis[..Math.Min(3, diagnosis.Length)].ToUpperInvariant()) || Rules.InSet(RuleBook.Sensitive, diagnosis, on));
 
     public IEnumerable<string> AlliancesOf(string institution, DateOnly on) =>
         _memberships[institution].Where(m => m.Since <= on && (m.Until is null || m.Until >= on)).Select(m => m.Alliance);
@@ -126,7 +132,10 @@ internal sealed class AllianceSnapshot
             .Any(id => _alliances[id].Form is "CrossRegionSpecialistAlliance" or "TelemedicineNetwork");
     }
 
-    private static int Tier(Institution institution) => institution.Level switch
+    public static int Tier(Institution institution) => TierOf(institution.Level);
+
+    /// <summary>Height of a level of institution: 0 village, 1 township, 2 county, 3 tertiary.</summary>
+    public static int TierOf(string level) => level switch
     {
         "VillageClinic" => 0,
         "TownshipHealthCentre" or "CommunityHealthCentre" => 1,
@@ -135,7 +144,7 @@ internal sealed class AllianceSnapshot
         _ => 1,
     };
 
-    // all infectious disease and mental illness, and the carrier states
-    private static bool SensitiveRange(string group) =>
-        group.Length >= 3 && (group[0] is 'A' or 'B' or 'F' || group is "Z21" or "Z22");
+    public static bool IsLevel(string level) => level is "VillageClinic" or "TownshipHealthCentre" or "CommunityHealthCentre"
+        or "SecondaryHospital" or "TertiaryHospital" or "RehabInstitution" or "NursingHome" or "DiagnosticCentre"
+        or "PublicHealthInstitution" or "InternetHospital";
 }

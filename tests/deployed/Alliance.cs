@@ -1,17 +1,14 @@
 using Dapper;
 using Npgsql;
 using TestKit;
-using Xunit;
 
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
-
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>
 /// The three services as they are deployed: real processes on databases and a virtual host of their own, with the demo
 /// alliance loaded. Tests kill parts of it; <see cref="Heal"/> brings everything back.
 /// </summary>
-public sealed class Alliance : IAsyncLifetime
+public class Alliance : IAsyncDisposable
 {
     public const string Township = "12210681DEM0001022";
     public const string OtherTownship = "12210681DEM00009X9";
@@ -32,7 +29,8 @@ public sealed class Alliance : IAsyncLifetime
 
     public static string Demo => Path.Combine(AppContext.BaseDirectory, "demo");
 
-    public async Task InitializeAsync()
+    /// <summary>Makes databases and virtual host, and starts everything.</summary>
+    public async Task Open()
     {
         var virtualHost = Servers.NewVirtualHost();
         foreach (var service in Programs.All)
@@ -83,11 +81,11 @@ public sealed class Alliance : IAsyncLifetime
         _brokerIsDown = false;
     }
 
-    /// <summary>PostgreSQL ends without a word to anybody, as in a crash of its machine.</summary>
-    public async Task StopPostgres()
+    /// <summary>PostgreSQL ends: <c>immediate</c> without a word to anybody, as in a crash of its machine, or <c>fast</c>.</summary>
+    public async Task StopPostgres(string mode = "immediate")
     {
         _postgresIsDown = true;
-        await Servers.Control("postgres-stop", "immediate");
+        await Servers.Control("postgres-stop", mode);
         NpgsqlConnection.ClearAllPools();
     }
 
@@ -99,7 +97,8 @@ public sealed class Alliance : IAsyncLifetime
 
     private Service New(string service) => new(service, _databases[service], Settings(service));
 
-    private Dictionary<string, string> Settings(string service, bool migrating = false)
+    /// <summary>What a service is started with.</summary>
+    public Dictionary<string, string> Settings(string service, bool migrating = false)
     {
         var settings = new Dictionary<string, string>
         {
@@ -140,7 +139,7 @@ public sealed class Alliance : IAsyncLifetime
         return new(As(service + "_app"), As(service + "_owner"), new NpgsqlConnectionStringBuilder(Servers.Postgres) { Database = name }.ConnectionString);
     }
 
-    public async Task DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
         foreach (var service in _others.Concat(Services))
             if (service is not null)
@@ -153,7 +152,3 @@ public sealed class Alliance : IAsyncLifetime
             await database.DisposeAsync();
     }
 }
-
-/// <summary>One alliance for all: the tests of this project run one after the other, because they stop servers that all share.</summary>
-[CollectionDefinition("alliance")]
-public sealed class AllianceCollection : ICollectionFixture<Alliance>;

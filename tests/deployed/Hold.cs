@@ -2,7 +2,7 @@ using Dapper;
 using Npgsql;
 using TestKit;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>
 /// Holds transactions of a service just before they become real: a deferred trigger waits at their commit until the

@@ -4,7 +4,7 @@ using System.Net.Http.Headers;
 using System.Text.RegularExpressions;
 using TestKit;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>
 /// One instance of a service as a process of its own. Each start takes a free port, so that a restart never waits for
@@ -113,6 +113,9 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
             DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Tokens.GetOrAdd((institution, role, subject),
                 who => Issuer.Shared.Token(who.Institution, who.Role, who.Subject))) },
         };
+
+    /// <summary>A caller without a token.</summary>
+    public HttpClient Anonymous() => new(Connections, disposeHandler: false) { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(30) };
 
     /// <summary>What <c>/health/ready</c> answers: status code and the word in its body.</summary>
     public async Task<(int Status, string Word)> Health()

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Logging;
 using TestKit;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>A partner's system that takes webhooks and keeps what came.</summary>
 public sealed class Receiver : IAsyncDisposable
@@ -23,6 +23,9 @@ public sealed class Receiver : IAsyncDisposable
     public int Answers { get; set; } = 200;
     public string Address => _app.Urls.Single();
     public IReadOnlyList<Webhook> Received => [.. _received];
+
+    /// <summary>Forgets what has come.</summary>
+    public void Clear() => _received.Clear();
 
     public static async Task<Receiver> Open()
     {

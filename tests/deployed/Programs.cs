@@ -2,7 +2,7 @@ using System.Collections;
 using System.Diagnostics;
 using TestKit;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>The published programs of the three services, and the environment they are started with.</summary>
 public static class Programs

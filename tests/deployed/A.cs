@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 using FluentAssertions;
 using TestKit;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>A referral, brought where it stands over HTTP by the two institutions it belongs to.</summary>
 public sealed class A

@@ -1,13 +1,13 @@
 using FluentAssertions;
 using TestKit;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>
 /// The final read after a fault: what the three databases say about every referral that moved since the alliance was
 /// healed, and whether they agree. Whatever was killed, it must hold.
 /// </summary>
-internal static class FinalRead
+public static class FinalRead
 {
     /// <summary>Waits until everything that was said has been heard, then looks for anything lost, doubled or out of order.</summary>
     public static async Task Holds(Alliance alliance, int seconds = 30)
@@ -50,7 +50,8 @@ internal static class FinalRead
         return string.Join(", ", left);
     }
 
-    private static async Task<IReadOnlyList<string>> Breaches(Alliance alliance)
+    /// <summary>One sentence for each thing that is lost, doubled or out of order.</summary>
+    public static async Task<IReadOnlyList<string>> Breaches(Alliance alliance)
     {
         var breaches = new List<string>();
         async Task Look(Service service, string what, string sql) =>

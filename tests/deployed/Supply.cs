@@ -1,10 +1,10 @@
 using FluentAssertions;
 using TestKit;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>Places enough for every patient of the tests, published by the institutions themselves.</summary>
-internal static class Supply
+public static class Supply
 {
     public static async Task Publish(Alliance alliance)
     {

@@ -3,7 +3,7 @@ using System.Text.Json;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 
-namespace Integration.Tests.Kit;
+namespace Deployed;
 
 /// <summary>A queue of the test's own at an exchange: it sees every repetition that goes over the wire.</summary>
 public sealed class Wire : IAsyncDisposable
@@ -35,6 +35,9 @@ public sealed class Wire : IAsyncDisposable
         await channel.BasicConsumeAsync(queue, autoAck: true, consumer);
         return wire;
     }
+
+    /// <summary>Everything that has come, repetitions included.</summary>
+    public IReadOnlyList<Heard> All => [.. _heard];
 
     /// <summary>Everything that has come about one referral, repetitions included.</summary>
     public IReadOnlyList<Heard> About(string referralNo) => [.. _heard.Where(h => h.Subject == referralNo)];
