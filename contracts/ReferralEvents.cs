@@ -121,7 +121,8 @@ public sealed record FollowUpFacts(int Number, int Of, DateOnly? NextDueOn);
 /// <param name="Timer">Name of the timer, e.g. <c>Triage</c>.</param>
 /// <param name="DueAt">When that level was due.</param>
 /// <param name="Level">1 for the first level.</param>
-public sealed record DeadlineFacts(string Timer, DateTimeOffset DueAt, int Level);
+/// <param name="To">Whom this level reaches, e.g. <c>DepartmentHead</c>; absent where it reaches nobody in particular.</param>
+public sealed record DeadlineFacts(string Timer, DateTimeOffset DueAt, int Level, IReadOnlyList<string>? To = null);
 
 /// <summary>The vocabulary of the referral service: every event, what it means and what it may say.</summary>
 public static class ReferralEvents

@@ -23,6 +23,7 @@ internal static class ReferralRoutes
         ["Referrals"] = "Writing, finding and reading referrals.",
         ["Rules"] = "The alliance's rules as data: who should go up, who may come down, and what a referral is warned of.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
+        ["Settings"] = "What an alliance sets for its members, and how long each timer is.",
         ["Directory"] = "Institutions, departments, clinicians, alliances, grids and reason codes.",
     };
 
@@ -35,6 +36,8 @@ internal static class ReferralRoutes
         GetEpisode.Map(routes);
         PrintSlip.Map(routes);
         Alliances.Http.DirectoryRoutes.Map(routes);
+        Alliances.Settings.SettingRoutes.Map(routes);
+        Deadlines.TimerRoutes.Map(routes);
 
         EvaluateRules.Map(routes);
         PublishRules.Map(routes);

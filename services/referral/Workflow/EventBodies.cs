@@ -115,6 +115,13 @@ internal static class EventBodies
             json.WriteString("timer", deadline.Timer);
             json.WriteString("dueAt", deadline.DueAt.UtcDateTime);
             json.WriteNumber("level", deadline.Level);
+            if (deadline.To is { } to)
+            {
+                json.WriteStartArray("to");
+                foreach (var reached in to)
+                    json.WriteStringValue(reached);
+                json.WriteEndArray();
+            }
             json.WriteEndObject();
         }
         Texts("flags", move.Extras.Flags ?? r.Flags);
