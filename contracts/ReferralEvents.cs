@@ -48,6 +48,8 @@ public sealed record ReferralFacts
 
     /// <summary>Department at the receiver (诊疗科目 code).</summary>
     public string? Department { get; init; }
+    /// <summary>Clinician ids of the patient's team contract (1+1+1: general practitioner, specialist, health manager): each is to hear of it.</summary>
+    public IReadOnlyList<string>? Participants { get; init; }
     /// <summary>Clinician at the receiver, an id and never a name.</summary>
     public string? Clinician { get; init; }
     public GreenChannel? GreenChannel { get; init; }
@@ -194,7 +196,7 @@ public static class ReferralEvents
     public static readonly IReadOnlyList<string> Always =
     [
         "id", "referralNo", "episodeId", "direction", "kind", "priority", "state", "sequence", "leg", "sender",
-        "receiver", "synthetic", "department", "institution", "onBehalfOf",
+        "receiver", "synthetic", "department", "institution", "onBehalfOf", "participants",
     ];
 
     public static readonly IReadOnlyList<EventDefinition> All =

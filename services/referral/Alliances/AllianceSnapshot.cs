@@ -173,6 +173,16 @@ internal sealed class AllianceSnapshot
             .Any(id => _alliances[id].Form is "CrossRegionSpecialistAlliance" or "TelemedicineNetwork");
     }
 
+    /// <summary>Another region, and no alliance in common (外转).</summary>
+    public bool LeavesRegion(string sender, string receiver, DateOnly on) =>
+        Find(sender) is { } from && Find(receiver) is { } to && from.Region != to.Region && !ShareAnAlliance(sender, receiver, on);
+
+    /// <summary>The lead hospital of the alliance an institution belongs to first; null for a lone one.</summary>
+    public string? LeadFor(string institution, DateOnly on) => HomeOf(institution, null, on) is { } home ? LeadOf(home) : null;
+
+    /// <summary>The step of the stair an institution stands on; -1 for one that is not in the directory.</summary>
+    public int StepOf(string institution) => Find(institution) is { } known ? Tier(known) : -1;
+
     public static int Tier(Institution institution) => TierOf(institution.Level);
 
     /// <summary>Height of a level of institution: 0 village, 1 township, 2 county, 3 tertiary.</summary>

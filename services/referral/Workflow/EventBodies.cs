@@ -64,6 +64,7 @@ internal static class EventBodies
         Text("greenChannel", r.GreenChannel?.ToString());
         Text("patientClass", r.PatientClass?.ToString());
         Texts("purposes", r.Purposes);
+        Texts("participants", r.Participants);
         Id("parentId", r.ParentId);
         Text("parentNo", r.ParentNo);
         Text("relation", r.Relation?.ToString());

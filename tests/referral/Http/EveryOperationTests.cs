@@ -59,6 +59,14 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         new("put /v1/calendars/{id}") { Thing = () => Things("office"), Party = _ => Operator, WrongRole = Office(null!) },
         new("/v1/calendars/{id}/days/{day}") { Thing = () => Things("office", "2026-10-10"), Party = Office },
         new("put /v1/calendars/{id}/days/{day}") { Thing = () => Things("office", "2026-10-10"), Party = _ => Operator, WrongRole = Office(null!) },
+        new("/v1/contracts") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        new("post /v1/contracts") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        new("/v1/contracts/find") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        new("/v1/contracts/{id}")
+        {
+            Thing = async () => [await Alliances.Residents.Signed(host)], Party = _ => Clinic, Stranger = Stranger, WrongRole = host.As(ReferralHost.Township, "Insurer"),
+        },
+        new("/v1/referral-requests") { Party = _ => host.As(ReferralHost.County, "Machine"), WrongRole = Clinic },
         new("/v1/timers") { Party = Office },
         new("/v1/timer-settings") { Party = Office },
         new("post /v1/timer-settings") { Party = Office, WrongRole = Clinic },

@@ -18,7 +18,7 @@ internal sealed record AcknowledgeEmergency : ICommand
 internal sealed record ClaimReferral : ICommand
 {
     /// <summary>A claim slides with every move of the claimant; how long it lasts is the timer Claim's setting.</summary>
-    private static TimeSpan HeldFor(Referral r, Move move) =>
+    public static TimeSpan HeldFor(Referral r, Move move) =>
         TimeSpan.FromMinutes(move.Alliance.TimerFor(Deadlines.Timers.Claim, r, move.Now).ActAfterMinutes ?? 15);
 
     public void Check(Checks checks)
