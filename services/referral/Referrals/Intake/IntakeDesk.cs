@@ -3,6 +3,7 @@ using Dapper;
 using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Alliances;
+using ReferralService.Alliances.FamilyDoctor;
 using ReferralService.Patients;
 using ReferralService.Referrals.Booking;
 using ReferralService.Rules;
@@ -106,7 +107,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         await using var connection = await database.OpenConnectionAsync();
         var index = parent is null ? keys.Index(Identity.Of(form.Patient!))
             : await connection.ExecuteScalarAsync<byte[]?>("select id_index from patient where id = @PatientId", new { parent.PatientId });
-        var contracts = await Contracts.Of(connection, index, ChinaTime.DayOf(now));
+        var contracts = await FamilyContracts.Of(connection, index, ChinaTime.DayOf(now));
         var grid = alliance.Grid(form.Patient?.Grid);
         if (direction == Direction.Down)
             return contracts.Clinic ?? grid?.Institution;
@@ -117,14 +118,14 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
     }
 
     /// <summary>The contracts of whoever this form is about.</summary>
-    public async Task<Contracts> ContractsOf(PatientForm patient, DateTimeOffset now)
+    public async Task<FamilyContracts> ContractsOf(PatientForm patient, DateTimeOffset now)
     {
         await using var connection = await database.OpenConnectionAsync();
-        return await Contracts.Of(connection, keys.Index(Identity.Of(patient)), ChinaTime.DayOf(now));
+        return await FamilyContracts.Of(connection, keys.Index(Identity.Of(patient)), ChinaTime.DayOf(now));
     }
 
     /// <summary>What a referral keeps of the contract: priority with a partner, the family doctor as a reader, the team as hearers.</summary>
-    public static void Sign(Referral r, Contracts contracts)
+    public static void Sign(Referral r, FamilyContracts contracts)
     {
         (r.ContractId, r.FamilyClinic, r.FamilyDoctor, r.Participants) = (contracts.Id, contracts.Clinic, contracts.Doctor, contracts.Participants);
         r.Contracted = contracts.IsPartner(r.IsUp ? r.Sender : r.Receiver) || r.Origin is not null && contracts.IsPartner(r.Origin);
@@ -142,7 +143,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         await using var connection = await database.OpenConnectionAsync();
         var index = keys.Index(identity);
         // contract and duplicate are the same question about the same person: one round trip
-        var (open, contracts) = (await connection.QueryAsync<Person, Contracts, (string?, Contracts)>($"""
+        var (open, contracts) = (await connection.QueryAsync<Person, FamilyContracts, (string?, FamilyContracts)>($"""
             with person as (
                 select coalesce(@index, (select id_index from patient where id = @PatientId)) as id_index
             )
@@ -151,8 +152,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
                     where p.id_index = person.id_index and r.ended_at is null and r.id <> @Id and r.kind = @Kind
                       and r.diagnosis_group = @DiagnosisGroup and r.submitted_at > @since
                     order by r.submitted_at desc limit 1) as open,
-                   1 as contracts, {Contracts.Columns}
-            from person {Contracts.Joins}
+                   1 as contracts, {FamilyContracts.Columns}
+            from person {FamilyContracts.Joins}
             """, (person, contracts) => (person.Open, contracts), new
         {
             index, referral.PatientId, referral.Id, Kind = referral.Kind.ToString(), referral.DiagnosisGroup,

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using ReferralService.Alliances.FamilyDoctor;
 using ReferralService.Workflow;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;

@@ -1,15 +1,15 @@
 using Dapper;
 using Npgsql;
 
-namespace ReferralService.Alliances;
+namespace ReferralService.Alliances.FamilyDoctor;
 
 /// <summary>
 /// The contracts of one person that hold on a day, in both meanings of 1+1+1: a team of three people, and a choice of
 /// three institutions.
 /// </summary>
-internal sealed record Contracts
+internal sealed record FamilyContracts
 {
-    public static readonly Contracts None = new();
+    public static readonly FamilyContracts None = new();
 
     public string? TeamId { get; init; }
     public string? TeamClinic { get; init; }
@@ -55,7 +55,7 @@ internal sealed record Contracts
         """;
 
     /// <summary>The contracts of a person by the keyed hash of the identity number.</summary>
-    public static async Task<Contracts> Of(NpgsqlConnection connection, byte[]? index, DateOnly today) =>
-        index is null ? None : await connection.QuerySingleAsync<Contracts>(
+    public static async Task<FamilyContracts> Of(NpgsqlConnection connection, byte[]? index, DateOnly today) =>
+        index is null ? None : await connection.QuerySingleAsync<FamilyContracts>(
             $"select {Columns} from (select @index as id_index) person {Joins}", new { index, today });
 }
