@@ -153,7 +153,8 @@ internal sealed class ContractRoutes(SheetIndex sheets, DirectoryDesk desk, Acce
         if (caller is null)
             return new ProblemResult(incomplete!);
         await using var connection = await database.OpenConnectionAsync();
-        return await Known(connection, caller, id, "read-contract") is var (entry, problem) && entry is not null ? TypedResults.Ok(entry) : new ProblemResult(problem!);
+        var (entry, problem) = await Known(connection, caller, id, "read-contract");
+        return entry is null ? new ProblemResult(problem!) : TypedResults.Ok(entry);
     }
 
     private async Task<IResult> End(HttpContext http, string id)
