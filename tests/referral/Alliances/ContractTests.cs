@@ -44,6 +44,7 @@ internal static class Residents
     public static Action<JsonObject> Slip(string idNo, Action<JsonObject>? change = null) => slip =>
     {
         slip["patient"] = new JsonObject { ["name"] = "签约居民", ["sex"] = "1", ["birthDate"] = $"{idNo[6..10]}-{idNo[10..12]}-{idNo[12..14]}", ["idNo"] = idNo };
+        slip["referrer"] = new JsonObject { ["doctor"] = "dr-test" };
         change?.Invoke(slip);
     };
 }
@@ -152,13 +153,13 @@ public sealed class ContractTests(ReferralHost host)
     {
         var idNo = Residents.New();
         await Residents.Signed(host, Residents.Team(idNo));
-        var signed = await A.Submitted(host, Residents.Slip(idNo));
+        var signed = await A.Submitted(host, Residents.Slip(idNo, slip => slip["priority"] = "Routine"));
         var line = (await Is(host.As(ReferralHost.Tertiary).GetAsync("/v1/referrals?as=receiver&limit=5"), HttpStatusCode.OK)).GetProperty("items").EnumerateArray()
             .Single(l => l.GetProperty("id").GetGuid() == signed.Id);
         line.GetProperty("contracted").GetBoolean().Should().BeTrue();
         line.GetProperty("priorityReason").GetProperty("code").GetString().Should().Be("FAMILY_DOCTOR_CONTRACT");
         line.GetProperty("priorityReason").GetProperty("text").GetString().Should().Contain("签约");
-        (await (await A.Submitted(host)).Look()).TryGetProperty("priorityReason", out _).Should().BeFalse();
+        (await (await A.Submitted(host, slip => slip["priority"] = "Routine")).Look()).TryGetProperty("priorityReason", out _).Should().BeFalse();
     }
 
     [Fact]
