@@ -163,6 +163,31 @@ public sealed class ContractTests(ReferralHost host)
     }
 
     [Fact]
+    public async Task In_the_order_of_priority_stand_emergencies_then_urgent_then_contracted_ones_and_who_waits_longest()
+    {
+        var idNo = Residents.New();
+        await Residents.Signed(host, Residents.Team(idNo));
+        // a receiver of its own: nobody else's referrals stand in between
+        static Action<JsonObject> In(string priority) => slip => (slip["priority"], slip["to"]!["department"]) = (priority, "02");
+        var plain = await A.Submitted(host, In("Routine"), ReferralHost.OtherTownship);
+        host.Clock.Advance(TimeSpan.FromSeconds(1));
+        var later = await A.Submitted(host, In("Routine"), ReferralHost.OtherTownship);
+        host.Clock.Advance(TimeSpan.FromSeconds(1));
+        var contracted = await A.Submitted(host, Residents.Slip(idNo, In("Routine")), ReferralHost.OtherTownship);
+        var urgent = await A.Submitted(host, In("Urgent"), ReferralHost.OtherTownship);
+        var seen = new List<Guid>();
+        var address = "/v1/referrals?as=receiver&open=true&order=priority&limit=1";
+        for (string? next = ""; next is not null;)
+        {
+            var page = await Is(host.As(ReferralHost.OtherTownship).GetAsync(address + (next == "" ? "" : "&cursor=" + next)), HttpStatusCode.OK);
+            seen.AddRange(page.GetProperty("items").EnumerateArray().Select(l => l.GetProperty("id").GetGuid()));
+            next = page.TryGetProperty("next", out var cursor) ? cursor.GetString() : null;
+        }
+        seen.Should().OnlyHaveUniqueItems().And.ContainInOrder(urgent.Id, contracted.Id, plain.Id, later.Id);
+        await Is(host.As(ReferralHost.OtherTownship).GetAsync("/v1/referrals?order=name"), HttpStatusCode.BadRequest);
+    }
+
+    [Fact]
     public async Task The_three_of_a_team_are_named_in_every_event_by_their_ids()
     {
         var idNo = Residents.New();
