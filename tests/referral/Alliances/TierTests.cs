@@ -49,6 +49,8 @@ public sealed class TierTests : IAsyncLifetime
     private static JsonObject Slip(string receiver = ReferralHost.Tertiary, Action<JsonObject>? change = null) => A.UpwardSlip(receiver, slip =>
     {
         slip["referrer"] = new JsonObject { ["doctor"] = "dr-test" };
+        foreach (var member in new[] { "diagnosis", "indications", "override" })
+            slip.Remove(member);
         change?.Invoke(slip);
     });
 
