@@ -48,6 +48,8 @@ try
         Show((await steps.Accept(8, seconds)).Named($"accept; 8 clients, {stored:N0} stored").Beside(pg8, 0.2));
         await steps.Drained();
     }
+    // last: a hundred thousand referrals more would stand in the way of the others
+    Show(await new Deadlines(alliance).Measure(await Steps.Submission(alliance.Referral.As(Alliance.Township)), seconds * 2));
 }
 finally
 {

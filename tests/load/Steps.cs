@@ -127,29 +127,6 @@ internal sealed class Steps(Alliance alliance) : IAsyncDisposable
         return true;
     });
 
-    /// <summary>Two hundred callers, one place that twenty may have: how long until the last of them has an answer.</summary>
-    public async Task<Result> OneSlot()
-    {
-        await Stock(200);
-        var referrals = Enumerable.Range(0, 200).Select(_ => _submitted.TryDequeue(out var id) ? id : throw new InvalidOperationException("too few referrals")).ToArray();
-        var (times, clock) = (new ConcurrentBag<double>(), Stopwatch.StartNew());
-        var errors = new ConcurrentBag<string>();
-        await Task.WhenAll(referrals.Select(id => Task.Run(async () =>
-        {
-            try
-            {
-                await Move(_hospital, id, "accept");
-                times.Add(clock.Elapsed.TotalMilliseconds);
-            }
-            catch (Exception e) when (e is HttpRequestException or InvalidOperationException or TaskCanceledException)
-            {
-                errors.Add(e.Message);
-            }
-        })));
-        _accepted = referrals[^1];
-        return Result.Of("200 accept at once", clock.Elapsed.TotalSeconds, times, errors);
-    }
-
     public ValueTask DisposeAsync() => _bookings.DisposeAsync();
 
     private Task<Guid> SubmitOne() => Submission(_township);

@@ -1,5 +1,6 @@
 using Dapper;
 using Npgsql;
+using ReferralService.Alliances.Settings;
 using ReferralService.Rules;
 
 namespace ReferralService.Alliances;
@@ -28,9 +29,13 @@ internal sealed class AllianceDirectory(NpgsqlDataSource database, ILogger<Allia
             await connection.QueryAsync<Alliance>("select id, name, form, tightness, lead from alliance"),
             await connection.QueryAsync<Membership>("select alliance, institution, since, until from membership"),
             await connection.QueryAsync<StandingAgreement>("select sender, receiver, green_channel, since, until from standing_agreement"),
-            await connection.QueryAsync<ReasonCode>("select list, code, side, text_required, name_zh, name_en from reason_code where until is null or until >= current_date"),
+            await connection.QueryAsync<ReasonCode>("select list, code, side, text_required, name_zh, name_en, roles, since, until from reason_code"),
             await connection.QueryAsync<string>("select distinct diagnosis_group from diagnosis where sensitive"))
         {
+            Timers = new(await SettingTables.Timers(connection)),
+            Settings = await SettingTables.Settings(connection),
+            Calendars = await SettingTables.Calendars(connection),
+            Grids = (await connection.QueryAsync<Grid>("select code, name, region, alliance, institution, target from grid")).ToDictionary(g => g.Code),
             Rules = await RuleTables.Read(connection),
         };
     }

@@ -1,4 +1,7 @@
 using Referrals.Contracts;
+using ReferralService.Alliances.Settings;
+using ReferralService.Deadlines;
+using ReferralService.Referrals;
 using ReferralService.Rules;
 
 namespace ReferralService.Alliances;
@@ -17,7 +20,16 @@ internal sealed record Alliance(string Id, string Name, string Form, string Tigh
 
 internal sealed record StandingAgreement(string? Sender, string Receiver, string? GreenChannel, DateOnly Since, DateOnly? Until);
 
-internal sealed record ReasonCode(string List, string Code, string Side, bool TextRequired, string NameZh, string NameEn);
+/// <param name="Roles">Who of that side may use it; all when null.</param>
+internal sealed record ReasonCode(
+    string List, string Code, string Side, bool TextRequired, string NameZh, string NameEn,
+    string[]? Roles = null, DateOnly Since = default, DateOnly? Until = null)
+{
+    public bool Holds(DateOnly on) => Since <= on && (Until is null || Until >= on);
+}
+
+/// <summary>A grid of residence: the responsible alliance and primary institution, and where people go up by default.</summary>
+internal sealed record Grid(string Code, string Name, string Region, string? Alliance, string? Institution, string? Target);
 
 /// <summary>
 /// The alliance at one moment: institutions, departments, clinicians, agreements and reason codes, immutable and in
@@ -56,6 +68,14 @@ internal sealed class AllianceSnapshot
         _sensitiveGroups = [.. sensitiveGroups];
     }
 
+    /// <summary>Grids of residence by code.</summary>
+    public IReadOnlyDictionary<string, Grid> Grids { get; init; } = new Dictionary<string, Grid>();
+
+    public TimerBook Timers { get; init; } = TimerBook.Defaults;
+    public SettingBook Settings { get; init; } = SettingBook.Empty;
+    /// <summary>Working-time calendars by id.</summary>
+    public IReadOnlyDictionary<string, WorkingTime> Calendars { get; init; } = new Dictionary<string, WorkingTime>();
+
     public long Version { get; }
 
     /// <summary>Indications, sets of diagnoses and specialties, as of the same moment.</summary>
@@ -79,10 +99,20 @@ internal sealed class AllianceSnapshot
     public bool WorksAt(string clinician, string institution) =>
         _clinicians.TryGetValue(clinician, out var known) && known.Institution == institution;
 
-    public ReasonCode? Reason(string list, string code) => _reasons.GetValueOrDefault((list, code));
+    public Clinician? Clinician(string id) => _clinicians.GetValueOrDefault(id);
 
-    public IReadOnlyList<string> ReasonCodes(string list) =>
-        [.. _reasons.Values.Where(r => r.List == list).Select(r => r.Code).Order(StringComparer.Ordinal)];
+    public ReasonCode? Reason(string list, string code, DateOnly on) =>
+        _reasons.TryGetValue((list, code), out var known) && known.Holds(on) ? known : null;
+
+    public IEnumerable<ReasonCode> ReasonsOf(string list, DateOnly on) => _reasons.Values.Where(r => r.List == list && r.Holds(on));
+
+    public IReadOnlyList<string> ReasonCodes(string list, DateOnly on) => [.. ReasonsOf(list, on).Select(r => r.Code).Order(StringComparer.Ordinal)];
+
+    public Alliance? Alliance(string id) => _alliances.GetValueOrDefault(id);
+
+    public string? LeadOf(string alliance) => _alliances.GetValueOrDefault(alliance)?.Lead;
+
+    public Grid? Grid(string? code) => code is null ? null : Grids.GetValueOrDefault(code);
 
     public IEnumerable<ReasonCode> Reasons => _reasons.Values;
 
@@ -92,6 +122,39 @@ internal sealed class AllianceSnapshot
 
     public IEnumerable<string> AlliancesOf(string institution, DateOnly on) =>
         _memberships[institution].Where(m => m.Since <= on && (m.Until is null || m.Until >= on)).Select(m => m.Alliance);
+
+    /// <summary>
+    /// The alliance whose rules hold for an institution, or for two of them together: one they share before the first
+    /// one's own, the tight one before all others, then by id.
+    /// </summary>
+    public string? HomeOf(string institution, string? other, DateOnly on)
+    {
+        string? home = null;
+        var rank = int.MaxValue;
+        foreach (var m in _memberships[institution])
+        {
+            if (m.Since > on || m.Until < on || !_alliances.TryGetValue(m.Alliance, out var alliance))
+                continue;
+            var shared = other is null || _memberships[other].Any(o => o.Alliance == m.Alliance && o.Since <= on && (o.Until is null || o.Until >= on));
+            var its = (shared ? 0 : 10) + alliance.Tightness switch { "Tight" => 0, "SemiTight" => 1, "Mixed" => 2, _ => 3 };
+            if (its < rank || its == rank && string.CompareOrdinal(m.Alliance, home) < 0)
+                (home, rank) = (m.Alliance, its);
+        }
+        return home;
+    }
+
+    /// <summary>What holds for an institution at a moment, by inheritance.</summary>
+    public EffectiveSettings SettingsOf(string institution, DateTimeOffset at) =>
+        Settings.Of(institution, HomeOf(institution, null, ChinaTime.DayOf(at)), at);
+
+    /// <summary>The ladder of a timer for a referral, as it held at <paramref name="at"/>.</summary>
+    public TimerSetting TimerFor(string timer, Referral r, DateTimeOffset at)
+    {
+        if (Timers.Own.Count == 0)
+            return Timers.Find(timer, null, r.Priority, r.Kind, Profile.PEACETIME, at);
+        var home = HomeOf(r.Sender, r.Receiver, ChinaTime.DayOf(at));
+        return Timers.Find(timer, home, r.Priority, r.Kind, Settings.ProfileOf(home, at), at);
+    }
 
     public bool ShareAnAlliance(string a, string b, DateOnly on) => AlliancesOf(a, on).Intersect(AlliancesOf(b, on)).Any();
 
@@ -109,6 +172,16 @@ internal sealed class AllianceSnapshot
         return !AlliancesOf(sender, on).Intersect(AlliancesOf(receiver, on))
             .Any(id => _alliances[id].Form is "CrossRegionSpecialistAlliance" or "TelemedicineNetwork");
     }
+
+    /// <summary>Another region, and no alliance in common (外转).</summary>
+    public bool LeavesRegion(string sender, string receiver, DateOnly on) =>
+        Find(sender) is { } from && Find(receiver) is { } to && from.Region != to.Region && !ShareAnAlliance(sender, receiver, on);
+
+    /// <summary>The lead hospital of the alliance an institution belongs to first; null for a lone one.</summary>
+    public string? LeadFor(string institution, DateOnly on) => HomeOf(institution, null, on) is { } home ? LeadOf(home) : null;
+
+    /// <summary>The step of the stair an institution stands on; -1 for one that is not in the directory.</summary>
+    public int StepOf(string institution) => Find(institution) is { } known ? Tier(known) : -1;
 
     public static int Tier(Institution institution) => TierOf(institution.Level);
 

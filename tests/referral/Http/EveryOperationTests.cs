@@ -29,6 +29,60 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         },
         // a list shows whoever asks his own, a stranger none of ours
         new("/v1/referrals") { Party = _ => Clinic, Stranger = Stranger, ForStranger = 200, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        // the directory is read by everybody in it, and written by its offices
+        new("/v1/institutions/{code}") { Thing = () => Things(ReferralHost.Township), Party = Office },
+        new("/v1/institutions") { Party = Office },
+        new("/v1/institutions/{code}/departments/{department}") { Thing = () => Things(ReferralHost.Township, "02"), Party = Office },
+        new("put /v1/institutions/{code}") { Thing = () => Things(ReferralHost.Township), Party = Office, WrongRole = Clinic },
+        new("put /v1/institutions/{code}/departments/{department}") { Thing = () => Things(ReferralHost.Township, "02"), Party = Office, WrongRole = Clinic },
+        new("/v1/clinicians/{id}") { Thing = () => Things("dr-0001"), Party = Office },
+        new("put /v1/clinicians/{id}") { Thing = () => Things("dr-0001"), Party = Office, WrongRole = Clinic },
+        new("/v1/alliances") { Party = Office },
+        new("/v1/alliances/{id}") { Thing = () => Things("al-county"), Party = Office },
+        new("put /v1/alliances/{id}") { Thing = () => Things("al-county"), Party = Office, WrongRole = Clinic },
+        new("/v1/alliances/{id}/members/{institution}/{from}") { Thing = () => Things("al-county", ReferralHost.Township, "2024-01-01"), Party = Office },
+        new("put /v1/alliances/{id}/members/{institution}/{from}")
+        {
+            Thing = () => Things("al-county", ReferralHost.Township, "2024-01-01"), Party = Office, WrongRole = Clinic,
+        },
+        new("/v1/standing-agreements") { Party = Office },
+        new("/v1/standing-agreements/{id}") { Thing = () => Things("sa-001"), Party = Office },
+        new("put /v1/standing-agreements/{id}") { Thing = () => Things("sa-001"), Party = Office, WrongRole = Clinic },
+        new("/v1/reason-codes") { Party = Office },
+        new("/v1/reason-codes/{list}/{code}") { Thing = () => Things("DeclineUp", "NO_CAPACITY"), Party = Office },
+        new("put /v1/reason-codes/{list}/{code}") { Thing = () => Things("DeclineUp", "NO_CAPACITY"), Party = _ => Operator, WrongRole = Office(null!) },
+        new("/v1/grids") { Party = Office },
+        new("/v1/grids/{code}") { Thing = () => Things("210681-05"), Party = Office },
+        new("put /v1/grids/{code}") { Thing = () => Things("210681-05"), Party = Office, WrongRole = Clinic },
+        new("/v1/calendars") { Party = Office },
+        new("/v1/calendars/{id}") { Thing = () => Things("office"), Party = Office },
+        new("put /v1/calendars/{id}") { Thing = () => Things("office"), Party = _ => Operator, WrongRole = Office(null!) },
+        new("/v1/calendars/{id}/days/{day}") { Thing = () => Things("office", "2026-10-10"), Party = Office },
+        new("put /v1/calendars/{id}/days/{day}") { Thing = () => Things("office", "2026-10-10"), Party = _ => Operator, WrongRole = Office(null!) },
+        new("/v1/contracts") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        new("post /v1/contracts") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        new("/v1/contracts/find") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        new("/v1/contracts/{id}")
+        {
+            Thing = async () => [await Alliances.Residents.Signed(host)], Party = _ => Clinic, Stranger = Stranger, WrongRole = host.As(ReferralHost.Township, "Insurer"),
+        },
+        new("/v1/referral-requests") { Party = _ => host.As(ReferralHost.County, "Machine"), WrongRole = Clinic },
+        new("/v1/timers") { Party = Office },
+        new("/v1/timer-settings") { Party = Office },
+        // what is set here begins long after the other tests of this host
+        new("post /v1/timer-settings")
+        {
+            Body = """{"timer":"Triage","alliance":"al-county","from":"2090-01-01T00:00:00Z","steps":[{"afterMinutes":60,"does":"Missed","to":["DutyDesk"]}]}""",
+            Party = Office, WrongRole = Clinic,
+        },
+        new("/v1/settings") { Party = Office },
+        new("post /v1/settings") { Body = """{"alliance":"al-county","from":"2090-01-01T00:00:00Z","internalReview":true}""", Party = Office, WrongRole = Clinic },
+        new("post /v1/alliances/{id}/profile") 
+        {
+            Thing = () => Things("al-county"), Body = """{"profile":"SURGE","from":"2090-01-01T00:00:00Z","reason":"演练"}""", Party = Office, WrongRole = Clinic,
+        },
+        new("/v1/directory/{sheet}/import") { Thing = () => Things("grids"), Party = _ => Operator, WrongRole = Clinic, Body = "code,name,region\n", Query = "?store=Nothing" },
+        new("/v1/directory/{sheet}/export") { Thing = () => Things("institutions"), Party = _ => Operator, WrongRole = Clinic },
         // the rules are everybody's to read
         new("/v1/rules") { Party = _ => Clinic },
         new("/v1/rules/{id}")
@@ -44,6 +98,10 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         },
         new("post /v1/referrals") { Body = A.UpwardSlip().ToJsonString(), Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
     ];
+
+    private static Task<string[]> Things(params string[] keys) => Task.FromResult(keys);
+    private HttpClient Operator => host.As(ReferralHost.County, "Operator");
+    private HttpClient Office(Operation _) => host.As(ReferralHost.County, "AllianceOffice");
 
     private HttpClient Stranger => host.As(ReferralHost.Stranger);
     private HttpClient Clinic => host.As(ReferralHost.Township);
