@@ -1,5 +1,6 @@
 using ReferralService.Alliances;
 using ReferralService.Deadlines;
+using ReferralService.Matching;
 using ReferralService.Patients;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Intake;
@@ -21,6 +22,9 @@ internal static class Registration
         services.AddSingleton<ImportAlliance>();
         services.AddSingleton<ImportRules>();
         services.AddSingleton<Once>();
+        services.AddSingleton<MatchOffers>();
+        services.AddSingleton<MatchDesk>();
+        services.AddSingleton<MatchRoutes>();
 
         services.AddSingleton<ReferralStateMachine>();
         services.AddSingleton<MoveIndex>();

@@ -3,6 +3,7 @@ using Dapper;
 using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Alliances;
+using ReferralService.Matching;
 using ReferralService.Patients;
 using ReferralService.Referrals.Booking;
 using ReferralService.Rules;
@@ -12,7 +13,7 @@ using ServiceDefaults.Http;
 namespace ReferralService.Referrals.Intake;
 
 /// <summary>Turns a filled form into a referral that has not moved yet, and looks up what its submission depends on.</summary>
-internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, ReferralNumbers numbers)
+internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, ReferralNumbers numbers, MatchOffers offers)
 {
     /// <summary>
     /// A referral of <paramref name="sender"/> as the form says, or what the alliance's data says against it. With a
@@ -45,6 +46,13 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         var day = ChinaTime.DayOf(now);
         if (EvaluateRules.UnknownIndication(form.Indications, alliance.Rules, day, "") is { } unknown)
             return (null, unknown);
+        if (form.Match is { } choice)
+        {
+            var (taken, refused) = offers.Take(choice, sender, target.Code, form.To?.Department, alliance, now);
+            if (refused is not null)
+                return (null, refused);
+            form = form with { Match = taken };
+        }
 
         var identity = parent is null ? Identity.Of(form.Patient!) : null;
         var group = form.Diagnosis?.Code?[..3].ToUpperInvariant() ?? parent?.DiagnosisGroup;
@@ -118,7 +126,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         return new(known.Open, NeedsReview: false,
             LevelSkipped: referral.IsUp && !referral.External && alliance.SkipsALevel(referral.Sender, referral.Receiver, ChinaTime.DayOf(now)))
         {
-            Rules = Judge(referral, form, alliance, now), Override = form?.Override,
+            Rules = Judge(referral, form, alliance, now), Override = form?.Override, Match = form?.Match,
         };
     }
 
@@ -137,6 +145,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             flags.Add("RETRO_ENTRY");
         if (!string.IsNullOrWhiteSpace(form.LevelSkipReason))
             flags.Add("LEVEL_SKIP_REASONED");
+        if (form.Match is { IsFirst: false })
+            flags.Add(MatchOffers.Overridden);
         return [.. flags];
     }
 
