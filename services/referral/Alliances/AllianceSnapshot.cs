@@ -19,6 +19,9 @@ internal sealed record StandingAgreement(string? Sender, string Receiver, string
 
 internal sealed record ReasonCode(string List, string Code, string Side, bool TextRequired, string NameZh, string NameEn);
 
+/// <summary>A grid of residence: the responsible alliance and primary institution, and where people go up by default.</summary>
+internal sealed record Grid(string Code, string Name, string Region, string? Alliance, string? Institution, string? Target);
+
 /// <summary>
 /// The alliance at one moment: institutions, departments, clinicians, agreements and reason codes, immutable and in
 /// memory. A move is judged against one snapshot from beginning to end.
@@ -60,6 +63,9 @@ internal sealed class AllianceSnapshot
         _sensitiveGroups = [.. sensitiveGroups];
     }
 
+    /// <summary>Grids of residence by code.</summary>
+    public IReadOnlyDictionary<string, Grid> Grids { get; init; } = new Dictionary<string, Grid>();
+
     public long Version { get; }
 
     /// <summary>Indications, sets of diagnoses and specialties, as of the same moment.</summary>
@@ -88,6 +94,9 @@ internal sealed class AllianceSnapshot
         _clinicians.TryGetValue(clinician, out var known) && known.Institution == institution;
 
     public ReasonCode? Reason(string list, string code) => _reasons.GetValueOrDefault((list, code));
+    public ReasonCode? Reason(string list, string code, DateOnly on) => _reasons.GetValueOrDefault((list, code));
+    public IEnumerable<ReasonCode> ReasonsOf(string list, DateOnly on) => _reasons.Values.Where(r => r.List == list);
+    public Grid? Grid(string? code) => code is null ? null : Grids.GetValueOrDefault(code);
 
     public IReadOnlyList<string> ReasonCodes(string list) =>
         [.. _reasons.Values.Where(r => r.List == list).Select(r => r.Code).Order(StringComparer.Ordinal)];

@@ -130,7 +130,8 @@ internal static class Matcher
     {
         var shared = alliance.SharedAlliances(sender.Code, there.Code, q.On)
             .Select(a => Bond(a, there.Code)).OrderByDescending(r => r.Points).ThenBy(r => r.Sentence, StringComparer.Ordinal).FirstOrDefault();
-        reasons.Add(shared ?? new("OUTSIDE_ALLIANCE", -30, "不在同一医联体内", "No alliance in common"));
+        // no bond weighs against an emergency
+        reasons.Add(shared ?? new("OUTSIDE_ALLIANCE", q.Priority == Priority.Emergency ? 0 : -30, "不在同一医联体内", "No alliance in common"));
     }
 
     private static MatchReason Bond(Alliance a, string there) => (a.Form, a.Tightness) switch

@@ -104,7 +104,7 @@ internal static class Preparations
         if (made is null)
             return (null, [], Inside("/slip", problem!));
         var linked = made with { Identity = null };
-        var facts = await intake.LookUp(linked.Referral, form, null, runner.Alliance, runner.Now);
+        var facts = await intake.LookUp(linked.Referral, made.Form, null, runner.Alliance, runner.Now);
         var submit = new SubmitReferral(form.ConfirmDuplicate) { Facts = facts };
         return (linked, [new Birth(linked, new Consequence<SubmitReferral>(linked.Referral.Id, m => m.Submit, submit, Required: true))], null);
     }

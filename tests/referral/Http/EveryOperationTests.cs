@@ -29,6 +29,7 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         },
         // a list shows whoever asks his own, a stranger none of ours
         new("/v1/referrals") { Party = _ => Clinic, Stranger = Stranger, ForStranger = 200, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        new("/v1/matches") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
         // the rules are everybody's to read
         new("/v1/rules") { Party = _ => Clinic },
         new("/v1/rules/{id}")

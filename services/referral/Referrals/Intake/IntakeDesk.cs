@@ -96,7 +96,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
 
         // the patient's own part lives with the patient; the slip keeps what the doctor wrote
         var content = JsonSerializer.Serialize(form with { Patient = null }, ServiceDefaults.Json.Lenient);
-        return (new(referral, new(1, content, author), identity), null);
+        return (new(referral, new(1, content, author), identity) { Form = form }, null);
     }
 
     /// <summary>What must be known before a referral may leave: an open duplicate, a signature, a skipped level.</summary>
