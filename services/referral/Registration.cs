@@ -1,4 +1,7 @@
 using ReferralService.Alliances;
+using ReferralService.Alliances.Http;
+using ReferralService.Alliances.Import;
+using ReferralService.Alliances.Sheets;
 using ReferralService.Deadlines;
 using ReferralService.Matching;
 using ReferralService.Patients;
@@ -19,7 +22,9 @@ internal static class Registration
         services.AddSingleton<PatientKeys>();
         services.AddSingleton<AllianceDirectory>();
         services.AddHostedService(s => s.GetRequiredService<AllianceDirectory>());
+        services.AddSingleton<SheetIndex>();
         services.AddSingleton<ImportAlliance>();
+        services.AddSingleton<DirectoryDesk>();
         services.AddSingleton<ImportRules>();
         services.AddSingleton<Once>();
         services.AddSingleton<MatchOffers>();
@@ -51,11 +56,16 @@ internal static class Registration
     /// <summary>Runs <c>import FOLDER</c> when it is asked for, and returns true when the process is done with that.</summary>
     public static async Task<bool> RunImport(this WebApplication app, string[] args)
     {
-        if (args is not ["import", var folder])
+        if (args is not ["import", var folder, ..] || args[2..] is not ([] or ["--good"] or ["--check"]))
             return false;
-        var rows = await app.Services.GetRequiredService<ImportAlliance>().Run(folder);
-        var packs = await app.Services.GetRequiredService<ImportRules>().Run(Path.Combine(folder, "rules"));
-        Console.WriteLine($"{rows} rows and {packs} new rule packs of {Path.GetFullPath(folder)} are loaded.");
+        var store = args[2..] switch { ["--good"] => Store.Good, ["--check"] => Store.Nothing, _ => Store.All };
+        var report = await app.Services.GetRequiredService<ImportAlliance>().Run(folder, store);
+        var packs = report.Stored ? await app.Services.GetRequiredService<ImportRules>().Run(Path.Combine(folder, "rules")) : 0;
+        foreach (var bad in report.Bad)
+            Console.Error.WriteLine($"{bad.File} line {bad.Line}{(bad.Column.Length > 0 ? ", " + bad.Column : "")}: {bad.Reason.En}");
+        Console.WriteLine($"{report.Lines} lines of {Path.GetFullPath(folder)}: {report.Lines - report.BadLines} good, {report.Changed} new or changed, {report.BadLines} bad; "
+            + (report.Stored ? $"stored, with {packs} new rule packs." : "nothing was stored."));
+        Environment.ExitCode = report.BadLines > 0 && store != Store.Good ? 1 : 0;
         return true;
     }
 }

@@ -45,7 +45,8 @@ public static class Generated
                 if (operation.Name == "post")
                     responses.EnumerateObject().Select(r => r.Name).Should().Contain(["400", "413", "415", "422"], what);
                 if (operation.Value.TryGetProperty("requestBody", out var body))
-                    body.GetProperty("content").GetProperty("application/json").TryGetProperty("example", out _).Should().BeTrue("{0} shows an example", what);
+                    foreach (var media in body.GetProperty("content").EnumerateObject())
+                        media.Value.TryGetProperty("example", out _).Should().BeTrue("{0} shows an example", what);
             }
     }
 }

@@ -15,6 +15,9 @@ public sealed partial record Operation(string Method, string Path, JsonElement D
     public string Verb => Path.Split('/')[^1];
     public bool NeedsToken => Description.TryGetProperty("security", out var security) && security.GetArrayLength() > 0;
     public bool TakesBody => Method is "post" or "put" or "patch";
+    /// <summary>application/json, or what a file is sent as.</summary>
+    public string MediaType => Description.TryGetProperty("requestBody", out var body)
+        ? body.GetProperty("content").EnumerateObject().First().Name : "application/json";
     public string? Example => Description.TryGetProperty("requestBody", out var body)
         && body.GetProperty("content").TryGetProperty("application/json", out var json) && json.TryGetProperty("example", out var example)
             ? example.GetRawText() : null;
@@ -38,7 +41,7 @@ public sealed partial record Operation(string Method, string Path, JsonElement D
 
     /// <summary>A request that is complete but for what the caller takes away: example body, key, If-Match.</summary>
     /// <param name="values">What stands for {id} and its like, in the order of path and query.</param>
-    public HttpRequestMessage Request(IReadOnlyList<string> values, string query = "", string? body = null, string contentType = "application/json")
+    public HttpRequestMessage Request(IReadOnlyList<string> values, string query = "", string? body = null, string? contentType = null)
     {
         var next = 0;
         var address = Placeholder().Replace(Path + query, _ => Uri.EscapeDataString(values[next++]));
@@ -48,7 +51,7 @@ public sealed partial record Operation(string Method, string Path, JsonElement D
         if (Needs("If-Match"))
             request.Headers.TryAddWithoutValidation("If-Match", "*");
         if (TakesBody && (body ?? Example) is { } content)
-            request.Content = new StringContent(content, Encoding.UTF8) { Headers = { ContentType = MediaTypeHeaderValue.Parse(contentType) } };
+            request.Content = new StringContent(content, Encoding.UTF8) { Headers = { ContentType = MediaTypeHeaderValue.Parse(contentType ?? MediaType) } };
         return request;
     }
 

@@ -6,6 +6,7 @@ using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
 using Referrals.Contracts;
 using ReferralService.Alliances;
+using ReferralService.Alliances.Import;
 using ReferralService.Deadlines;
 using ReferralService.Rules;
 using ServiceDefaults;

@@ -28,9 +28,10 @@ internal sealed class AllianceDirectory(NpgsqlDataSource database, ILogger<Allia
             await connection.QueryAsync<Alliance>("select id, name, form, tightness, lead from alliance"),
             await connection.QueryAsync<Membership>("select alliance, institution, since, until from membership"),
             await connection.QueryAsync<StandingAgreement>("select sender, receiver, green_channel, since, until from standing_agreement"),
-            await connection.QueryAsync<ReasonCode>("select list, code, side, text_required, name_zh, name_en from reason_code where until is null or until >= current_date"),
+            await connection.QueryAsync<ReasonCode>("select list, code, side, text_required, name_zh, name_en, roles, since, until from reason_code"),
             await connection.QueryAsync<string>("select distinct diagnosis_group from diagnosis where sensitive"))
         {
+            Grids = (await connection.QueryAsync<Grid>("select code, name, region, alliance, institution, target from grid")).ToDictionary(g => g.Code),
             Rules = await RuleTables.Read(connection),
         };
     }

@@ -17,7 +17,13 @@ internal sealed record Alliance(string Id, string Name, string Form, string Tigh
 
 internal sealed record StandingAgreement(string? Sender, string Receiver, string? GreenChannel, DateOnly Since, DateOnly? Until);
 
-internal sealed record ReasonCode(string List, string Code, string Side, bool TextRequired, string NameZh, string NameEn);
+/// <param name="Roles">Who of that side may use it; all when null.</param>
+internal sealed record ReasonCode(
+    string List, string Code, string Side, bool TextRequired, string NameZh, string NameEn,
+    string[]? Roles = null, DateOnly Since = default, DateOnly? Until = null)
+{
+    public bool Holds(DateOnly on) => Since <= on && (Until is null || Until >= on);
+}
 
 /// <summary>A grid of residence: the responsible alliance and primary institution, and where people go up by default.</summary>
 internal sealed record Grid(string Code, string Name, string Region, string? Alliance, string? Institution, string? Target);
@@ -93,13 +99,20 @@ internal sealed class AllianceSnapshot
     public bool WorksAt(string clinician, string institution) =>
         _clinicians.TryGetValue(clinician, out var known) && known.Institution == institution;
 
-    public ReasonCode? Reason(string list, string code) => _reasons.GetValueOrDefault((list, code));
-    public ReasonCode? Reason(string list, string code, DateOnly on) => _reasons.GetValueOrDefault((list, code));
-    public IEnumerable<ReasonCode> ReasonsOf(string list, DateOnly on) => _reasons.Values.Where(r => r.List == list);
-    public Grid? Grid(string? code) => code is null ? null : Grids.GetValueOrDefault(code);
+    public Clinician? Clinician(string id) => _clinicians.GetValueOrDefault(id);
 
-    public IReadOnlyList<string> ReasonCodes(string list) =>
-        [.. _reasons.Values.Where(r => r.List == list).Select(r => r.Code).Order(StringComparer.Ordinal)];
+    public ReasonCode? Reason(string list, string code, DateOnly on) =>
+        _reasons.TryGetValue((list, code), out var known) && known.Holds(on) ? known : null;
+
+    public IEnumerable<ReasonCode> ReasonsOf(string list, DateOnly on) => _reasons.Values.Where(r => r.List == list && r.Holds(on));
+
+    public IReadOnlyList<string> ReasonCodes(string list, DateOnly on) => [.. ReasonsOf(list, on).Select(r => r.Code).Order(StringComparer.Ordinal)];
+
+    public Alliance? Alliance(string id) => _alliances.GetValueOrDefault(id);
+
+    public string? LeadOf(string alliance) => _alliances.GetValueOrDefault(alliance)?.Lead;
+
+    public Grid? Grid(string? code) => code is null ? null : Grids.GetValueOrDefault(code);
 
     public IEnumerable<ReasonCode> Reasons => _reasons.Values;
 

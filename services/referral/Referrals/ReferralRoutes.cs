@@ -25,6 +25,7 @@ internal static class ReferralRoutes
         ["Rules"] = "The alliance's rules as data: who should go up, who may come down, and what a referral is warned of.",
         ["Matching"] = "Where a patient could go: ranked, explained, and chosen with a reason.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
+        ["Directory"] = "Institutions, departments, clinicians, alliances, grids and reason codes.",
     };
 
     public static void MapReferrals(this IEndpointRouteBuilder routes)
@@ -35,6 +36,7 @@ internal static class ReferralRoutes
         GetTimeline.Map(routes);
         GetEpisode.Map(routes);
         PrintSlip.Map(routes);
+        Alliances.Http.DirectoryRoutes.Map(routes);
 
         EvaluateRules.Map(routes);
         PublishRules.Map(routes);

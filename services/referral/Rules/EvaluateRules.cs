@@ -76,7 +76,7 @@ internal sealed record EvaluateRules : ICommand
         var check = RuleCheck.Of(question, alliance.Rules);
         return TypedResults.Ok(new Evaluation(day, check.Warnings.Any() ? RuleWeight.Warning : check.Findings.Max(f => (RuleWeight?)f.Weight) ?? RuleWeight.Fits,
             check.Findings, [.. alliance.Rules.Covering(body.Diagnosis!, day)],
-            alliance.Rules.DepartmentsFor(body.Diagnosis!, day), check.Warnings.Any() ? alliance.ReasonCodes(RuleOverride.List) : []));
+            alliance.Rules.DepartmentsFor(body.Diagnosis!, day), check.Warnings.Any() ? alliance.ReasonCodes(RuleOverride.List, day) : []));
     }
 
     /// <summary>A tick that no pack in force knows is a mistake of the form, not an indication.</summary>

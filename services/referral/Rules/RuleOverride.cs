@@ -36,7 +36,7 @@ internal sealed record RuleOverride(string? Reason, string? Text)
                     Errors = [new("/override", new("Give a reason of the list RuleOverride to refer all the same.", "确需转诊请从 RuleOverride 代码表中选择理由。"))],
                     More = new Dictionary<string, object?>
                     {
-                        ["warnings"] = warnings.Select(w => w.Code).Distinct().ToArray(), ["allowed"] = move.Alliance.ReasonCodes(List),
+                        ["warnings"] = warnings.Select(w => w.Code).Distinct().ToArray(), ["allowed"] = move.Alliance.ReasonCodes(List, ChinaTime.DayOf(move.Now)),
                     },
                 };
             if (move.Give(List, given.Reason, given.Text) is { } unknown)

@@ -48,16 +48,37 @@ internal static class Reasons
     /// <summary>422 when the list does not know the code, or demands a text; otherwise notes it on the move.</summary>
     public static Problem? Give(this Move move, string list, string? reason, string? text)
     {
-        if (move.Alliance.Reason(list, reason!) is not { } known)
-            return new Problem(Refusals.RuleBroken)
-            {
-                Errors = [new("/reason", new($"Not a code of the list {list}.", $"不在 {list} 代码表中。"))],
-                More = new Dictionary<string, object?> { ["allowed"] = move.Alliance.ReasonCodes(list) },
-            };
+        var day = ChinaTime.DayOf(move.Now);
+        if (move.Alliance.Reason(list, reason!, day) is not { } known)
+            return NotAllowed("Not a code of the list {0}.", "不在 {0} 代码表中。");
+        if (!MayGive(known, move.Actor))
+            return NotAllowed("Your side or role may not give this reason of the list {0}.", "您所在一方或角色不能使用 {0} 中的该原因。");
         if (known.TextRequired && string.IsNullOrWhiteSpace(text))
             return Refusals.Rule("/text", "This reason needs a text.", "该原因必须填写说明。");
         move.Reason = reason;
         move.Words = text;
         return null;
+
+        Problem NotAllowed(string en, string zh) => new(Refusals.RuleBroken)
+        {
+            Errors = [new("/reason", new(string.Format(en, list), string.Format(zh, list)))],
+            More = new Dictionary<string, object?>
+            {
+                ["allowed"] = move.Alliance.ReasonsOf(list, day).Where(r => MayGive(r, move.Actor)).Select(r => r.Code).Order(StringComparer.Ordinal).ToArray(),
+            },
+        };
+    }
+
+    private static bool MayGive(ReasonCode reason, Actor actor)
+    {
+        if (actor.Sides.HasFlag(Side.System))
+            return true;
+        var side = reason.Side switch
+        {
+            "Sender" => Side.Sender | Side.Approver,
+            "Receiver" => Side.Receiver,
+            _ => ~Side.None,
+        };
+        return (actor.Sides & side) != 0 && (reason.Roles is null || reason.Roles.Contains(actor.Role));
     }
 }

@@ -56,7 +56,7 @@ internal static class Refusals
     public static readonly IReadOnlyList<ProblemType> All =
     [
         NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, PatientKnown,
-        RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased,
+        RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased, .. Alliances.DirectoryProblems.All,
     ];
 
     /// <summary>A rule with the member that breaks it.</summary>

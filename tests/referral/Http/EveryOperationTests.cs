@@ -30,6 +30,33 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         // a list shows whoever asks his own, a stranger none of ours
         new("/v1/referrals") { Party = _ => Clinic, Stranger = Stranger, ForStranger = 200, WrongRole = host.As(ReferralHost.Township, "Insurer") },
         new("/v1/matches") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        // the directory is read by everybody in it, and written by its offices
+        new("/v1/institutions/{code}") { Thing = () => Things(ReferralHost.Township), Party = Office },
+        new("/v1/institutions") { Party = Office },
+        new("/v1/institutions/{code}/departments/{department}") { Thing = () => Things(ReferralHost.Township, "02"), Party = Office },
+        new("put /v1/institutions/{code}") { Thing = () => Things(ReferralHost.Township), Party = Office, WrongRole = Clinic },
+        new("put /v1/institutions/{code}/departments/{department}") { Thing = () => Things(ReferralHost.Township, "02"), Party = Office, WrongRole = Clinic },
+        new("/v1/clinicians/{id}") { Thing = () => Things("dr-0001"), Party = Office },
+        new("put /v1/clinicians/{id}") { Thing = () => Things("dr-0001"), Party = Office, WrongRole = Clinic },
+        new("/v1/alliances") { Party = Office },
+        new("/v1/alliances/{id}") { Thing = () => Things("al-county"), Party = Office },
+        new("put /v1/alliances/{id}") { Thing = () => Things("al-county"), Party = Office, WrongRole = Clinic },
+        new("/v1/alliances/{id}/members/{institution}/{from}") { Thing = () => Things("al-county", ReferralHost.Township, "2024-01-01"), Party = Office },
+        new("put /v1/alliances/{id}/members/{institution}/{from}")
+        {
+            Thing = () => Things("al-county", ReferralHost.Township, "2024-01-01"), Party = Office, WrongRole = Clinic,
+        },
+        new("/v1/standing-agreements") { Party = Office },
+        new("/v1/standing-agreements/{id}") { Thing = () => Things("sa-001"), Party = Office },
+        new("put /v1/standing-agreements/{id}") { Thing = () => Things("sa-001"), Party = Office, WrongRole = Clinic },
+        new("/v1/reason-codes") { Party = Office },
+        new("/v1/reason-codes/{list}/{code}") { Thing = () => Things("DeclineUp", "NO_CAPACITY"), Party = Office },
+        new("put /v1/reason-codes/{list}/{code}") { Thing = () => Things("DeclineUp", "NO_CAPACITY"), Party = _ => Operator, WrongRole = Office(null!) },
+        new("/v1/grids") { Party = Office },
+        new("/v1/grids/{code}") { Thing = () => Things("210681-05"), Party = Office },
+        new("put /v1/grids/{code}") { Thing = () => Things("210681-05"), Party = Office, WrongRole = Clinic },
+        new("/v1/directory/{sheet}/import") { Thing = () => Things("grids"), Party = _ => Operator, WrongRole = Clinic, Body = "code,name,region\n", Query = "?store=Nothing" },
+        new("/v1/directory/{sheet}/export") { Thing = () => Things("institutions"), Party = _ => Operator, WrongRole = Clinic },
         // the rules are everybody's to read
         new("/v1/rules") { Party = _ => Clinic },
         new("/v1/rules/{id}")
@@ -43,6 +70,10 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         },
         new("post /v1/referrals") { Body = A.UpwardSlip().ToJsonString(), Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
     ];
+
+    private static Task<string[]> Things(params string[] keys) => Task.FromResult(keys);
+    private HttpClient Operator => host.As(ReferralHost.County, "Operator");
+    private HttpClient Office(Operation _) => host.As(ReferralHost.County, "AllianceOffice");
 
     private HttpClient Stranger => host.As(ReferralHost.Stranger);
     private HttpClient Clinic => host.As(ReferralHost.Township);

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Referrals.Contracts;
 using ReferralService.Alliances;
+using ReferralService.Alliances.Import;
 using ReferralService.Referrals;
 using ReferralService.Workflow;
 

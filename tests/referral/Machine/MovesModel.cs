@@ -1,5 +1,6 @@
 using Referrals.Contracts;
 using ReferralService.Alliances;
+using ReferralService.Alliances.Import;
 using ReferralService.Workflow;
 
 namespace ReferralService.Tests.Machine;

@@ -41,7 +41,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             return (null, Refusals.Rule("/to/department", "The receiver has no such department.", "接收机构没有该科室。"));
         var purposes = direction == Direction.Up ? "UpPurpose" : "DownPurpose";
         for (var i = 0; i < (form.Purposes?.Length ?? 0); i++)
-            if (alliance.Reason(purposes, form.Purposes![i]) is null)
+            if (alliance.Reason(purposes, form.Purposes![i], ChinaTime.DayOf(now)) is null)
                 return (null, Refusals.Rule($"/purposes/{i}", $"Not a code of the list {purposes}.", $"不在 {purposes} 代码表中。"));
         var day = ChinaTime.DayOf(now);
         if (EvaluateRules.UnknownIndication(form.Indications, alliance.Rules, day, "") is { } unknown)

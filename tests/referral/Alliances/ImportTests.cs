@@ -1,0 +1,149 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using FluentAssertions;
+using Microsoft.Extensions.DependencyInjection;
+using ReferralService.Alliances.Import;
+using TestKit;
+using Xunit;
+
+namespace ReferralService.Tests.Alliances;
+
+/// <summary>CSV in and out: every bad line is named, and only what was asked for is stored.</summary>
+[Collection("referral")]
+public sealed class ImportTests(ReferralHost host)
+{
+    private const string Header = "code,name,level,type,ownership,region,parent\n";
+
+    private static string Line(string code, string name = "导入", string level = "VillageClinic", string region = "210681", string parent = ReferralHost.Township) =>
+        $"{code},{name},{level},PrimaryCare,Public,{region},{parent}\n";
+
+    private async Task<(HttpStatusCode Status, JsonElement Body)> Import(string csv, string store, string sheet = "institutions", string role = "Operator",
+        string institution = ReferralHost.County, string type = "text/csv", string? key = null)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, $"/v1/directory/{sheet}/import?store={store}")
+        {
+            Content = new StringContent(csv, Encoding.UTF8) { Headers = { ContentType = System.Net.Http.Headers.MediaTypeHeaderValue.Parse(type) } },
+        };
+        request.Headers.Add("Idempotency-Key", key ?? Guid.NewGuid().ToString());
+        var answer = await host.As(institution, role).SendAsync(request);
+        return (answer.StatusCode, await answer.Json());
+    }
+
+    private async Task<bool> IsThere(string code) => (await host.Database.Query<long>("select count(*) from institution where code = @code", new { code })).Single() == 1;
+
+    private static (int Line, string Column)[] Errors(JsonElement report) =>
+        [.. report.GetProperty("errors").EnumerateArray().Select(e => (e.GetProperty("line").GetInt32(), e.GetProperty("column").GetString()!))];
+
+    [Fact]
+    public async Task Every_bad_line_is_named_by_line_column_and_reason_and_the_good_ones_are_stored_when_asked()
+    {
+        var (good, orphan, below) = (Codes.New(), Codes.New(), Codes.New());
+        var csv = Header + Line(good, "\"两行\n名称\"") + Line("12210681DEM0001023") + Line(Codes.New(), level: "Palace") + Line(Codes.New(), region: "x")
+            + Line(orphan, parent: Codes.New()) + "one,field\n" + Line(below, level: "SecondaryHospital");
+        var (status, report) = await Import(csv, "Good");
+        status.Should().Be(HttpStatusCode.OK, report.ToString());
+        Errors(report).Should().BeEquivalentTo(new[] { (4, "code"), (5, "level"), (6, "region"), (7, "parent"), (8, ""), (9, "parent") });
+        report.GetProperty("lines").GetInt32().Should().Be(7);
+        report.GetProperty("badLines").GetInt32().Should().Be(6);
+        report.GetProperty("changed").GetInt32().Should().Be(1);
+        (await IsThere(good)).Should().BeTrue();
+        (await IsThere(orphan)).Should().BeFalse();
+        (await IsThere(below)).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task All_or_nothing_stores_nothing_when_one_line_is_bad_and_a_trial_never_does()
+    {
+        var code = Codes.New();
+        var (status, problem) = await Import(Header + Line(code) + Line("12210681DEM0001023"), "All");
+        status.Should().Be(HttpStatusCode.UnprocessableEntity);
+        problem.GetProperty("code").GetString().Should().Be("bad-lines");
+        problem.GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be("/3/code");
+        (await IsThere(code)).Should().BeFalse();
+        var (_, trial) = await Import(Header + Line(code), "Nothing");
+        trial.GetProperty("stored").GetBoolean().Should().BeFalse();
+        trial.GetProperty("changed").GetInt32().Should().Be(1, "it would have been new");
+        (await IsThere(code)).Should().BeFalse();
+        (await Import(Header + Line(code), "All")).Body.GetProperty("stored").GetBoolean().Should().BeTrue();
+        (await IsThere(code)).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task A_child_may_stand_above_its_parent_in_the_file()
+    {
+        var (township, village) = (Codes.New(), Codes.New());
+        var (_, report) = await Import(Header + Line(village, parent: township) + Line(township, level: "TownshipHealthCentre", parent: ReferralHost.County), "All");
+        report.GetProperty("changed").GetInt32().Should().Be(2);
+    }
+
+    [Fact]
+    public async Task Columns_that_are_missing_or_unknown_are_named()
+    {
+        var (_, report) = await Import("code,name,level,type,ownership,colour\n", "Nothing");
+        Errors(report).Should().BeEquivalentTo(new[] { (1, "region"), (1, "colour") });
+    }
+
+    [Fact]
+    public async Task What_was_exported_goes_in_again_and_changes_nothing()
+    {
+        foreach (var sheet in new[] { "institutions", "departments", "clinicians", "alliances", "memberships", "grids", "standing-agreements", "reason-codes", "diagnoses" })
+        {
+            var answer = await host.As(ReferralHost.County, "Operator").GetAsync($"/v1/directory/{sheet}/export");
+            answer.Content.Headers.ContentType!.MediaType.Should().Be("text/csv");
+            var (status, report) = await Import(await answer.Content.ReadAsStringAsync(), "All", sheet);
+            status.Should().Be(HttpStatusCode.OK, "{0}: {1}", sheet, report);
+            report.GetProperty("lines").GetInt32().Should().BePositive();
+            report.GetProperty("changed").GetInt32().Should().Be(0, sheet);
+        }
+    }
+
+    [Fact]
+    public async Task The_same_key_imports_once_and_the_numbers_of_residents_are_not_in_an_answer()
+    {
+        var key = Guid.NewGuid().ToString();
+        var csv = $"id,patientIdNo,type,clinic,doctor,from\nct-{key[..8]},110105194902300020,TEAM_1_1_1,{ReferralHost.Township},dr-0103,2026-01-01\n";
+        var (_, first) = await Import(csv, "Good", "contracts", key: key);
+        Errors(first).Should().Equal((2, "patientIdNo"));
+        var (_, again) = await Import(csv, "Good", "contracts", key: key);
+        again.GetRawText().Should().Be(first.GetRawText()).And.NotContain("110105194902300020");
+    }
+
+    [Fact]
+    public async Task An_office_loads_what_belongs_to_its_alliance_and_nothing_else()
+    {
+        var csv = $"institution,code,name\n{ReferralHost.Township},21,康复医学科\n{ReferralHost.Stranger},21,康复医学科\n";
+        var (status, report) = await Import(csv, "Good", "departments", "AllianceOffice");
+        status.Should().Be(HttpStatusCode.OK);
+        Errors(report).Should().Equal((3, ""));
+        (await Import(csv, "Good", "reason-codes", "AllianceOffice")).Status.Should().Be(HttpStatusCode.Forbidden);
+        (await Import(csv, "Good", "departments", "Clinician")).Status.Should().Be(HttpStatusCode.Forbidden);
+        (await Import(csv, "Good", "nothing")).Status.Should().Be(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task A_file_in_another_encoding_is_refused()
+    {
+        (await Import(Header, "Good", type: "text/csv; charset=gbk")).Status.Should().Be(HttpStatusCode.UnsupportedMediaType);
+        (await Import(Header, "Good", type: "application/json")).Status.Should().Be(HttpStatusCode.UnsupportedMediaType);
+    }
+
+    [Fact]
+    public async Task The_demo_folder_goes_in_without_a_bad_line_and_a_second_time_without_a_change()
+    {
+        var report = await host.Services.GetRequiredService<ImportAlliance>().Run(Path.Combine(AppContext.BaseDirectory, "demo"), Store.Nothing);
+        report.Bad.Should().BeEmpty();
+        report.Lines.Should().BeGreaterThan(1500);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_lines_with_bad_ones_among_them_take_seconds()
+    {
+        var csv = new StringBuilder("system,version,code,textZh,group,sensitive\n");
+        for (var i = 0; i < 10_000; i++)
+            csv.Append($"urn:test,{host.RabbitMq.GetHashCode()},T{i:00000},测试诊断,T00,{(i % 1000 == 7 ? "maybe" : "false")}\n");
+        var (_, report) = await Import(csv.ToString(), "Good", "diagnoses");
+        report.GetProperty("changed").GetInt32().Should().Be(9_990);
+        report.GetProperty("badLines").GetInt32().Should().Be(10);
+    }
+}
