@@ -48,6 +48,8 @@ public sealed record ReferralFacts
 
     /// <summary>Department at the receiver (诊疗科目 code).</summary>
     public string? Department { get; init; }
+    /// <summary>Clinician ids of the patient's team contract (1+1+1: general practitioner, specialist, health manager): each is to hear of it.</summary>
+    public IReadOnlyList<string>? Participants { get; init; }
     /// <summary>Clinician at the receiver, an id and never a name.</summary>
     public string? Clinician { get; init; }
     public GreenChannel? GreenChannel { get; init; }
@@ -121,7 +123,8 @@ public sealed record FollowUpFacts(int Number, int Of, DateOnly? NextDueOn);
 /// <param name="Timer">Name of the timer, e.g. <c>Triage</c>.</param>
 /// <param name="DueAt">When that level was due.</param>
 /// <param name="Level">1 for the first level.</param>
-public sealed record DeadlineFacts(string Timer, DateTimeOffset DueAt, int Level);
+/// <param name="To">Whom this level reaches, e.g. <c>DepartmentHead</c>; absent where it reaches nobody in particular.</param>
+public sealed record DeadlineFacts(string Timer, DateTimeOffset DueAt, int Level, IReadOnlyList<string>? To = null);
 
 /// <summary>The vocabulary of the referral service: every event, what it means and what it may say.</summary>
 public static class ReferralEvents
@@ -193,7 +196,7 @@ public static class ReferralEvents
     public static readonly IReadOnlyList<string> Always =
     [
         "id", "referralNo", "episodeId", "direction", "kind", "priority", "state", "sequence", "leg", "sender",
-        "receiver", "synthetic", "department", "institution", "onBehalfOf",
+        "receiver", "synthetic", "department", "institution", "onBehalfOf", "participants",
     ];
 
     public static readonly IReadOnlyList<EventDefinition> All =

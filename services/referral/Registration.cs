@@ -25,6 +25,7 @@ internal static class Registration
         services.AddSingleton<SheetIndex>();
         services.AddSingleton<ImportAlliance>();
         services.AddSingleton<DirectoryDesk>();
+        services.AddSingleton<Alliances.FamilyDoctor.ContractRoutes>();
         services.AddSingleton<ImportRules>();
         services.AddSingleton<Once>();
         services.AddSingleton<MatchOffers>();
@@ -45,6 +46,7 @@ internal static class Registration
         services.AddSingleton<IntakeDesk>();
         services.AddSingleton<ReferralNumbers>();
         services.AddSingleton<CreateReferral>();
+        services.AddSingleton<RequestReferral>();
         services.AddSingleton<SlipReader>();
         services.AddSingleton<GetReferral>();
         services.AddSingleton<ListReferrals>();

@@ -125,6 +125,7 @@ internal static class Examples
             Priority = moment.Priority,
             GreenChannel = GreenChannel.Stroke,
             PatientClass = PatientClass.Rehab,
+            Participants = ["dr-0103", "dr-0001", "nr-0103"],
             Synthetic = true,
             Sender = up ? Township : Tertiary,
             Receiver = up ? Tertiary : Township,

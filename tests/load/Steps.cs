@@ -100,7 +100,8 @@ internal sealed class Steps(Alliance alliance)
         return true;
     });
 
-    private async Task<Guid> SubmitOne()
+    /// <summary>One submitted referral.</summary>
+    public async Task<Guid> SubmitOne()
     {
         using var answer = await _township.Command("/v1/referrals?submit=true", new
         {

@@ -1,5 +1,6 @@
 using Dapper;
 using Npgsql;
+using ReferralService.Alliances.Settings;
 using ReferralService.Rules;
 
 namespace ReferralService.Alliances;
@@ -31,6 +32,9 @@ internal sealed class AllianceDirectory(NpgsqlDataSource database, ILogger<Allia
             await connection.QueryAsync<ReasonCode>("select list, code, side, text_required, name_zh, name_en, roles, since, until from reason_code"),
             await connection.QueryAsync<string>("select distinct diagnosis_group from diagnosis where sensitive"))
         {
+            Timers = new(await SettingTables.Timers(connection)),
+            Settings = await SettingTables.Settings(connection),
+            Calendars = await SettingTables.Calendars(connection),
             Grids = (await connection.QueryAsync<Grid>("select code, name, region, alliance, institution, target from grid")).ToDictionary(g => g.Code),
             Rules = await RuleTables.Read(connection),
         };

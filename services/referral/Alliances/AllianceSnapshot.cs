@@ -1,4 +1,7 @@
 using Referrals.Contracts;
+using ReferralService.Alliances.Settings;
+using ReferralService.Deadlines;
+using ReferralService.Referrals;
 using ReferralService.Rules;
 
 namespace ReferralService.Alliances;
@@ -72,6 +75,11 @@ internal sealed class AllianceSnapshot
     /// <summary>Grids of residence by code.</summary>
     public IReadOnlyDictionary<string, Grid> Grids { get; init; } = new Dictionary<string, Grid>();
 
+    public TimerBook Timers { get; init; } = TimerBook.Defaults;
+    public SettingBook Settings { get; init; } = SettingBook.Empty;
+    /// <summary>Working-time calendars by id.</summary>
+    public IReadOnlyDictionary<string, WorkingTime> Calendars { get; init; } = new Dictionary<string, WorkingTime>();
+
     public long Version { get; }
 
     /// <summary>Indications, sets of diagnoses and specialties, as of the same moment.</summary>
@@ -126,6 +134,39 @@ internal sealed class AllianceSnapshot
     public IEnumerable<Alliance> SharedAlliances(string a, string b, DateOnly on) =>
         AlliancesOf(a, on).Intersect(AlliancesOf(b, on)).Select(id => _alliances[id]);
 
+    /// <summary>
+    /// The alliance whose rules hold for an institution, or for two of them together: one they share before the first
+    /// one's own, the tight one before all others, then by id.
+    /// </summary>
+    public string? HomeOf(string institution, string? other, DateOnly on)
+    {
+        string? home = null;
+        var rank = int.MaxValue;
+        foreach (var m in _memberships[institution])
+        {
+            if (m.Since > on || m.Until < on || !_alliances.TryGetValue(m.Alliance, out var alliance))
+                continue;
+            var shared = other is null || _memberships[other].Any(o => o.Alliance == m.Alliance && o.Since <= on && (o.Until is null || o.Until >= on));
+            var its = (shared ? 0 : 10) + alliance.Tightness switch { "Tight" => 0, "SemiTight" => 1, "Mixed" => 2, _ => 3 };
+            if (its < rank || its == rank && string.CompareOrdinal(m.Alliance, home) < 0)
+                (home, rank) = (m.Alliance, its);
+        }
+        return home;
+    }
+
+    /// <summary>What holds for an institution at a moment, by inheritance.</summary>
+    public EffectiveSettings SettingsOf(string institution, DateTimeOffset at) =>
+        Settings.Of(institution, HomeOf(institution, null, ChinaTime.DayOf(at)), at);
+
+    /// <summary>The ladder of a timer for a referral, as it held at <paramref name="at"/>.</summary>
+    public TimerSetting TimerFor(string timer, Referral r, DateTimeOffset at)
+    {
+        if (Timers.Own.Count == 0)
+            return Timers.Find(timer, null, r.Priority, r.Kind, Profile.PEACETIME, at);
+        var home = HomeOf(r.Sender, r.Receiver, ChinaTime.DayOf(at));
+        return Timers.Find(timer, home, r.Priority, r.Kind, Settings.ProfileOf(home, at), at);
+    }
+
     public bool ShareAnAlliance(string a, string b, DateOnly on) => AlliancesOf(a, on).Intersect(AlliancesOf(b, on)).Any();
 
     /// <summary>True when an emergency of this sender and channel is accepted by the receiver before it is asked.</summary>
@@ -142,6 +183,16 @@ internal sealed class AllianceSnapshot
         return !AlliancesOf(sender, on).Intersect(AlliancesOf(receiver, on))
             .Any(id => _alliances[id].Form is "CrossRegionSpecialistAlliance" or "TelemedicineNetwork");
     }
+
+    /// <summary>Another region, and no alliance in common (外转).</summary>
+    public bool LeavesRegion(string sender, string receiver, DateOnly on) =>
+        Find(sender) is { } from && Find(receiver) is { } to && from.Region != to.Region && !ShareAnAlliance(sender, receiver, on);
+
+    /// <summary>The lead hospital of the alliance an institution belongs to first; null for a lone one.</summary>
+    public string? LeadFor(string institution, DateOnly on) => HomeOf(institution, null, on) is { } home ? LeadOf(home) : null;
+
+    /// <summary>The step of the stair an institution stands on; -1 for one that is not in the directory.</summary>
+    public int StepOf(string institution) => Find(institution) is { } known ? Tier(known) : -1;
 
     public static int Tier(Institution institution) => TierOf(institution.Level);
 

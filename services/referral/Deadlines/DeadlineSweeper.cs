@@ -17,7 +17,8 @@ namespace ReferralService.Deadlines;
 internal sealed class DeadlineSweeper(
     NpgsqlDataSource database, ReferralStore store, MoveRunner runner, TimeProvider clock, ILogger<DeadlineSweeper> log) : BackgroundService
 {
-    private const int BatchSize = 200;
+    private const int BatchSize = 400;
+    private const int AtOnce = 6;
     private const long Lock = 0x5EFE_44A2;
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(500);
 
@@ -49,8 +50,8 @@ internal sealed class DeadlineSweeper(
         var due = (await connection.QueryAsync<Guid>("""
             select id from referral where next_deadline_at <= @now order by next_deadline_at limit @BatchSize
             """, new { now = clock.GetUtcNow(), BatchSize }, transaction)).AsList();
-        foreach (var id in due)
-            await Fire(id);
+        // each is a write of its own: a few at a time keep a burst of deadlines from queueing behind one another
+        await Parallel.ForEachAsync(due, new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct }, async (id, _) => await Fire(id));
         return due.Count;
     }
 
@@ -63,11 +64,12 @@ internal sealed class DeadlineSweeper(
             var (referral, now) = (found.Referral, clock.GetUtcNow());
             if (Timers.Running(referral).Where(t => t.DueAt <= now).MinBy(t => t.DueAt) is not { } due)
                 return;
-            var timer = Timers.LastDue(referral, due, now);
-            var saved = Timers.RungOf(referral, timer) switch
+            var alliance = runner.Alliance;
+            var timer = Timers.LastDue(referral, due, now, alliance);
+            var saved = Timers.StepOf(referral, timer, alliance) switch
             {
-                Rung.Acts => await Act(found, timer),
-                { } rung => await Tell(found, timer, rung),
+                { Rung: Rung.Acts } => await Act(found, timer),
+                { } step => await Tell(found, timer, step),
                 null => Saved.Done,
             };
             // somebody moved it in between, or another timer of it is due as well: look again
@@ -76,8 +78,8 @@ internal sealed class DeadlineSweeper(
         }
     }
 
-    private Task<Saved> Tell((Referral Referral, byte[]? Key) found, RunningTimer timer, Rung rung) =>
-        Raise(found, m => m.DeadlineReached, new DeadlineReached(FactsOf(timer), rung switch
+    private Task<Saved> Tell((Referral Referral, byte[]? Key) found, RunningTimer timer, Step step) =>
+        Raise(found, m => m.DeadlineReached, new DeadlineReached(FactsOf(timer, step.To), step.Rung switch
         {
             Rung.Warning => ReferralEvents.DeadlineWarning,
             Rung.Missed => ReferralEvents.DeadlineMissed,
@@ -93,7 +95,7 @@ internal sealed class DeadlineSweeper(
         "NoShow" => Raise(found, m => m.Close, new CloseReferral("NO_SHOW", null, null), timer),
         "BedHold" => Raise(found, m => m.CancelBooking, new CancelBooking("OTHER", "bed held until now"), timer),
         "CancellationConfirm" => Raise(found, m => m.ConfirmCancellation, new ConfirmCancellation(), timer),
-        _ => Tell(found, timer, Rung.Escalated),
+        _ => Tell(found, timer, Escalation),
     };
 
     private async Task<Saved> Raise<T>((Referral Referral, byte[]? Key) found, Func<ReferralStateMachine, Event<Move<T>>> on, T command, RunningTimer timer)
@@ -103,14 +105,17 @@ internal sealed class DeadlineSweeper(
         var @event = on(runner.Machine);
         var move = runner.Begin(@event, command, Actor.System with { Institution = referral.Receiver });
         // the rung counts as taken in the same write as what it causes
-        Timers.Climb(referral, timer);
+        Timers.Climb(referral, timer, move.Alliance);
         var ran = await runner.Run(referral, key, @event, move, null, [], _ => new(null, null, Purpose: "OPERATIONS"));
         if (ran.Refusal is null)
             return ran.Saved;
         // a rule stands against what the timer would do: people are told instead, and it does not fire again
         log.LogWarning("Timer {Timer} of {ReferralNo} could not act: {Code}", timer.Timer, referral.ReferralNo, ran.Refusal.Type.Code);
-        return typeof(T) == typeof(DeadlineReached) ? Saved.Done : await Tell((await store.Find(referral.Id.ToString()))!.Value, timer, Rung.Escalated);
+        return typeof(T) == typeof(DeadlineReached) ? Saved.Done : await Tell((await store.Find(referral.Id.ToString()))!.Value, timer, Escalation);
     }
 
-    private static DeadlineFacts FactsOf(RunningTimer timer) => new(timer.Timer, timer.DueAt!.Value, timer.Level + 1);
+    private static readonly Step Escalation = new(TimeSpan.Zero, Rung.Escalated, ["BothSides"]);
+
+    private static DeadlineFacts FactsOf(RunningTimer timer, IReadOnlyList<string>? to = null) =>
+        new(timer.Timer, timer.DueAt!.Value, timer.Level + 1, to is { Count: > 0 } ? to : null);
 }

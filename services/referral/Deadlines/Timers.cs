@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Referrals.Contracts;
+using ReferralService.Alliances;
 using ReferralService.Referrals;
 using static Referrals.Contracts.ReferralState;
 
@@ -16,11 +17,9 @@ internal enum Rung
     Acts,
 }
 
-/// <summary>One timer of the table: when it runs, from when it counts, and its ladder.</summary>
+/// <summary>One timer of the table: when it runs, from when it counts; its ladder is data (<see cref="TimerSetting"/>).</summary>
 /// <param name="Anchor">The moment it counts from; another moment starts it anew, at its first rung.</param>
-/// <param name="Next">Time after the anchor and meaning of the rung with this index; null when the ladder ends.</param>
-internal sealed record Timer(
-    string Name, Func<Referral, bool> Runs, Func<Referral, DateTimeOffset?> Anchor, Func<Referral, int, (TimeSpan After, Rung Rung)?> Next)
+internal sealed record Timer(string Name, Func<Referral, bool> Runs, Func<Referral, DateTimeOffset?> Anchor)
 {
     /// <summary>Stands still while this holds, and keeps the rungs it has passed.</summary>
     public Func<Referral, bool> Pauses { get; init; } = _ => false;
@@ -34,16 +33,19 @@ internal sealed record Timer(
     /// </summary>
     public bool SkipsThePast { get; init; }
 
-    public RunningTimer At(Referral referral, DateTimeOffset anchor, int level) => new(Name, anchor, level,
-        Pauses(referral) || Next(referral, level) is not { } rung ? null : anchor + StoodStill(referral) + rung.After);
+    /// <summary>False where nothing may happen to the referral by itself: people are told instead, again and again.</summary>
+    public Func<Referral, bool> MayAct { get; init; } = _ => true;
 
-    public RunningTimer Start(Referral referral, DateTimeOffset anchor, DateTimeOffset now)
-    {
-        var level = 0;
-        while ((SkipsThePast || referral.Channel == Channel.RETRO_ENTRY) && Next(referral, level) is { } rung && anchor + rung.After <= now)
-            level++;
-        return At(referral, anchor, level);
-    }
+    /// <summary>A step that was missed is told as follow-up-overdue.</summary>
+    public bool IsFollowUp { get; init; }
+
+    /// <summary>The anchor where a setting says from when it counts.</summary>
+    public Func<Referral, TimerStart, DateTimeOffset?>? StartsAt { get; init; }
+
+    public Step? Step(TimerSetting setting, Referral referral, int level) =>
+        Name == Timers.Claim ? level == 0 ? new(TimeSpan.Zero, Rung.Acts, []) : null
+        : setting.Rung(level, MayAct(referral)) is not { } step ? null
+        : IsFollowUp && step.Rung == Rung.Missed ? step with { Rung = Rung.FollowUpOverdue } : step;
 }
 
 /// <summary>A timer that runs for a referral, with the rungs it has passed.</summary>
@@ -51,60 +53,52 @@ internal sealed record RunningTimer(string Timer, DateTimeOffset Anchor, int Lev
 
 /// <summary>
 /// Every timer of the lifecycle. Timers are bound to states: <see cref="Restart"/> is called after each move, keeps
-/// what still runs and stops the rest.
+/// what still runs and stops the rest. How long they are and whom they tell is data of the alliance.
 /// </summary>
 internal static class Timers
 {
-    // above the list: it is made of these
-    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1), Hour = TimeSpan.FromHours(1), Day = TimeSpan.FromDays(1);
+    /// <summary>The claim's length slides with the claimant's moves: <see cref="Referrals.Triage.ClaimReferral"/> sets its end.</summary>
+    public const string Claim = "Claim";
+
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
 
     public static readonly IReadOnlyList<Timer> All =
     [
-        new("Intake", r => r.At(Draft) && r.Channel is Channel.APP or Channel.MINI_PROGRAM, r => r.DraftedAt, Ladder(_ => [(Day, Rung.Missed)], Day)),
-        new("InternalReview", r => r.At(InternalReview), r => r.StateSince, Ladder(r => [(Hours(r, 4, 1, 1), Rung.Missed)], Hour * 4)),
-        new("Triage", r => r.IsUp && r.At(Submitted, InTriage, InformationRequested), r => r.LegSubmittedAt, Triage)
-            { Pauses = Asked, StoodStill = r => r.TriagePaused },
-        new("Turnaround", r => Booking(r) && r.ScheduledAt is null && !r.IsEmergency && r.At(Submitted, InTriage, InformationRequested, Accepted),
-            r => r.SubmittedAt, Ladder(_ => [(Hour * 4, Rung.Missed)])),
-        new("Information", r => r.At(InformationRequested), r => r.StateSince,
-            Ladder(r => r.IsUp && !r.IsEmergency && !r.External
-                ? [(Hours(r, 48, 12, 0.5), Rung.Missed), (Day * 7, Rung.Acts)]
-                : [(Hours(r, 48, 12, 0.5), Rung.Missed)], Day)),
-        new("Scheduling", r => Booking(r) && !r.IsEmergency && r.At(Accepted), r => r.StateSince,
-            Ladder(r => [(Hour * 2, Rung.Warning), (Hours(r, 24, 4, 4), Rung.Missed)])),
-        new("Capacity", r => r.At(Waitlisted) && !r.IsEmergency, r => r.StateSince, Ladder(r => [(Hours(r, 72, 24, 24), Rung.Missed)], Day)),
-        new("Reminder", r => r.At(Scheduled), r => r.BookingStartsAt, Ladder(_ => [(-Day, Rung.Warning), (-2 * Hour, Rung.Warning)]))
-            { SkipsThePast = true },
-        new("Absence", r => r.At(Scheduled) && !r.IsEmergency && !InBed(r), r => r.BookingEndsAt, Ladder(_ => [(Minute * 30, Rung.Acts)])),
-        new("NoShow", r => r.At(NoShow) && !r.IsEmergency, r => r.StateSince, Ladder(_ => [(Day * 7, Rung.Acts)])),
+        new("Intake", r => r.At(Draft) && r.Channel is Channel.APP or Channel.MINI_PROGRAM, r => r.DraftedAt),
+        new("InternalReview", r => r.At(InternalReview), r => r.StateSince),
+        // never an emergency and never a target without account: they are urged for as long as it takes
+        new("Triage", r => r.IsUp && r.At(Submitted, InTriage, InformationRequested), r => r.LegSubmittedAt)
+            { Pauses = Asked, StoodStill = r => r.TriagePaused, MayAct = MayExpire },
+        new("Turnaround", r => Booking(r) && r.ScheduledAt is null && !r.IsEmergency && r.At(Submitted, InTriage, InformationRequested, Accepted), r => r.SubmittedAt),
+        new("Information", r => r.At(InformationRequested), r => r.StateSince) { MayAct = MayExpire },
+        new("Scheduling", r => Booking(r) && !r.IsEmergency && r.At(Accepted), r => r.StateSince),
+        new("Capacity", r => r.At(Waitlisted) && !r.IsEmergency, r => r.StateSince),
+        new("Reminder", r => r.At(Scheduled), r => r.BookingStartsAt) { SkipsThePast = true },
+        new("Absence", r => r.At(Scheduled) && !r.IsEmergency && !InBed(r), r => r.BookingEndsAt),
+        new("NoShow", r => r.At(NoShow) && !r.IsEmergency, r => r.StateSince),
         // who left without a date is missed a day later
-        new("Arrival", r => r.At(InTransit), r => r.ExpectedArrival ?? r.DispatchedAt + Day,
-            Ladder(r => r.IsEmergency ? [(Minute * 15, Rung.Missed)] : [(Minute * 30, Rung.Acts)], Minute * 15)),
-        new("BedHold", r => r.At(Scheduled) && InBed(r), r => Later(r.ExpectedArrival, r.BookingStartsAt), Ladder(_ => [(Hour * 48, Rung.Acts)])),
+        new("Arrival", r => r.At(InTransit), r => r.ExpectedArrival ?? r.DispatchedAt + Day) { MayAct = r => !r.IsEmergency },
+        new("BedHold", r => r.At(Scheduled) && InBed(r), r => Later(r.ExpectedArrival, r.BookingStartsAt)),
         // a reading is treated where it was accepted: nobody arrives
-        new("Treatment", r => r.IsUp && (r.At(Arrived, InTreatment) || !Booking(r) && r.At(Accepted)), r => r.ArrivedAt ?? r.AcceptedAt,
-            Ladder(_ => [(Hour * 36, Rung.Warning), (Hour * 48, Rung.Missed)], Day)),
-        new("Return", r => r.At(Treated) && r.RehabEligible == true && r.LiveChildId is null, r => r.ReturnSince,
-            Ladder(_ => [(Day, Rung.Missed)], Day)),
-        new("DownAcknowledge", r => !r.IsUp && r.At(Submitted, InTriage, InformationRequested), r => r.LegSubmittedAt, Ladder(_ => [(Day, Rung.Missed)], Day))
+        new("Treatment", r => r.IsUp && (r.At(Arrived, InTreatment) || !Booking(r) && r.At(Accepted)), r => r.ArrivedAt ?? r.AcceptedAt)
+            { StartsAt = (r, start) => start == TimerStart.Accepted ? r.AcceptedAt ?? r.ArrivedAt : r.ArrivedAt ?? r.AcceptedAt },
+        new("Return", r => r.At(Treated) && r.RehabEligible == true && r.LiveChildId is null, r => r.ReturnSince),
+        new("DownAcknowledge", r => !r.IsUp && r.At(Submitted, InTriage, InformationRequested), r => r.LegSubmittedAt)
             { Pauses = Asked, StoodStill = r => r.TriagePaused },
-        new("Discharge", r => !r.IsUp && r.At(Accepted, Waitlisted, Scheduled), r => r.ExpectedArrival, Ladder(_ => [(Day, Rung.Missed)], Day)),
-        new("FirstFollowUp", r => !r.IsUp && r.At(Arrived), r => r.ArrivedAt, Ladder(_ => [(Day * 7, Rung.FollowUpOverdue)], Day * 2)),
-        new("FollowUpDue", r => r.At(FollowUp) && r.NextFollowUpOn is not null, r => ChinaTime.EndOf(r.NextFollowUpOn!.Value),
-            Ladder(_ => [(TimeSpan.Zero, Rung.FollowUpOverdue)], Day * 2)),
-        new("GreenChannel", r => r is { IsEmergency: true, SubmittedAt: not null, AcknowledgedAt: null, ArrivedAt: null }, r => r.LegSubmittedAt,
-             Ladder(_ => [(Minute * 15, Rung.Missed), (Hour * 2, Rung.Escalated), (Hour * 4, Rung.Escalated)], Hour * 2)),
-        new("Consent", r => r.IsEmergency && r.ConsentAt is null && r.SubmittedAt is not null && !r.IsFinal, r => r.SubmittedAt,
-            Ladder(_ => [(Day, Rung.Missed)], Day)),
-        new("CancellationConfirm", r => r.At(CancellationRequested), r => r.StateSince,
-            Ladder(r => r.IsEmergency || r.CameFrom == nameof(InTransit) ? [(Day, Rung.Missed)] : [(Day, Rung.Acts)], Day)),
-        new("Claim", r => r.At(InTriage) && !r.Assigned && r.ClaimedUntil is not null, r => r.ClaimedUntil, Ladder(_ => [(TimeSpan.Zero, Rung.Acts)])),
+        new("Discharge", r => !r.IsUp && r.At(Accepted, Waitlisted, Scheduled), r => r.ExpectedArrival),
+        new("FirstFollowUp", r => !r.IsUp && r.At(Arrived), r => r.ArrivedAt) { IsFollowUp = true },
+        new("FollowUpDue", r => r.At(FollowUp) && r.NextFollowUpOn is not null, r => ChinaTime.EndOf(r.NextFollowUpOn!.Value)) { IsFollowUp = true },
+        new("GreenChannel", r => r is { IsEmergency: true, SubmittedAt: not null, AcknowledgedAt: null, ArrivedAt: null }, r => r.LegSubmittedAt),
+        new("Consent", r => r.IsEmergency && r.ConsentAt is null && r.SubmittedAt is not null && !r.IsFinal, r => r.SubmittedAt),
+        new("CancellationConfirm", r => r.At(CancellationRequested), r => r.StateSince)
+            { MayAct = r => !r.IsEmergency && r.CameFrom != nameof(InTransit) },
+        new(Claim, r => r.At(InTriage) && !r.Assigned && r.ClaimedUntil is not null, r => r.ClaimedUntil),
     ];
 
     private static readonly Dictionary<string, Timer> ByName = All.ToDictionary(t => t.Name);
 
     /// <summary>Starts, keeps and stops timers after a move, and notes the earliest deadline on the row.</summary>
-    public static void Restart(Referral referral, DateTimeOffset now)
+    public static void Restart(Referral referral, DateTimeOffset now, AllianceSnapshot alliance)
     {
         if (referral.IsFinal)
         {
@@ -117,36 +111,62 @@ internal static class Timers
         {
             if (!timer.Runs(referral) || timer.Anchor(referral) is not { } moment)
                 continue;
+            var setting = alliance.TimerFor(timer.Name, referral, moment);
+            if (timer.StartsAt is { } startsAt && setting.StartsAt is { } start)
+                moment = startsAt(referral, start) ?? moment;
             var anchor = AsStored(moment);
-            var known = before.Find(t => t.Timer == timer.Name && t.Anchor == anchor);
-            after.Add(known is null ? timer.Start(referral, anchor, now) : timer.At(referral, anchor, known.Level));
+            var level = before.Find(t => t.Timer == timer.Name && t.Anchor == anchor)?.Level ?? FirstLevel(timer, setting, referral, anchor, now, alliance);
+            after.Add(At(timer, setting, referral, anchor, level, alliance));
         }
         Set(referral, after);
     }
 
     /// <summary>The timer has fired: its next rung, if there is one.</summary>
-    public static void Climb(Referral referral, RunningTimer fired)
+    public static void Climb(Referral referral, RunningTimer fired, AllianceSnapshot alliance)
     {
         var running = Running(referral);
         var i = running.FindIndex(t => t.Timer == fired.Timer);
         if (i >= 0)
-            running[i] = ByName[fired.Timer].At(referral, fired.Anchor, fired.Level + 1);
+            running[i] = Next(referral, fired, alliance);
         Set(referral, running);
     }
 
     /// <summary>Of urges that are all due only the last is worth telling: nobody needs ten of them after a night without power.</summary>
-    public static RunningTimer LastDue(Referral referral, RunningTimer timer, DateTimeOffset now)
+    public static RunningTimer LastDue(Referral referral, RunningTimer timer, DateTimeOffset now, AllianceSnapshot alliance)
     {
-        while (RungOf(referral, timer) == Rung.Escalated
-            && ByName[timer.Timer].At(referral, timer.Anchor, timer.Level + 1) is { DueAt: not null } next
-            && next.DueAt <= now && RungOf(referral, next) == Rung.Escalated)
+        while (StepOf(referral, timer, alliance)?.Rung == Rung.Escalated
+            && Next(referral, timer, alliance) is { DueAt: not null } next
+            && next.DueAt <= now && StepOf(referral, next, alliance)?.Rung == Rung.Escalated)
             timer = next;
         return timer;
     }
 
-    /// <summary>What the rung that is due now means.</summary>
-    public static Rung? RungOf(Referral referral, RunningTimer running) =>
-        ByName[running.Timer].Next(referral, running.Level)?.Rung;
+    /// <summary>What the rung that is due now means, and whom it is told.</summary>
+    public static Step? StepOf(Referral referral, RunningTimer running, AllianceSnapshot alliance) =>
+        ByName[running.Timer].Step(Setting(referral, running, alliance), referral, running.Level);
+
+    private static RunningTimer Next(Referral referral, RunningTimer running, AllianceSnapshot alliance) =>
+        At(ByName[running.Timer], Setting(referral, running, alliance), referral, running.Anchor, running.Level + 1, alliance);
+
+    // the setting that held when the timer began to count, whatever was published since
+    private static TimerSetting Setting(Referral referral, RunningTimer running, AllianceSnapshot alliance) =>
+        alliance.TimerFor(running.Timer, referral, ByName[running.Timer].Anchor(referral) ?? running.Anchor);
+
+    private static RunningTimer At(Timer timer, TimerSetting setting, Referral referral, DateTimeOffset anchor, int level, AllianceSnapshot alliance) =>
+        new(timer.Name, anchor, level, timer.Pauses(referral) || timer.Step(setting, referral, level) is not { } step ? null
+            : Due(anchor + timer.StoodStill(referral), step.After, setting, alliance));
+
+    private static DateTimeOffset Due(DateTimeOffset from, TimeSpan after, TimerSetting setting, AllianceSnapshot alliance) =>
+        setting.Calendar is { } calendar && alliance.Calendars.TryGetValue(calendar, out var hours) ? hours.Add(from, after) : from + after;
+
+    private static int FirstLevel(Timer timer, TimerSetting setting, Referral referral, DateTimeOffset anchor, DateTimeOffset now, AllianceSnapshot alliance)
+    {
+        var level = 0;
+        while ((timer.SkipsThePast || referral.Channel == Channel.RETRO_ENTRY) && timer.Step(setting, referral, level) is { } step
+            && Due(anchor, step.After, setting, alliance) <= now)
+            level++;
+        return level;
+    }
 
     public static List<RunningTimer> Running(Referral referral) =>
         referral.Timers.Length <= 2 ? [] : JsonSerializer.Deserialize<List<RunningTimer>>(referral.Timers) ?? [];
@@ -159,38 +179,10 @@ internal static class Timers
         referral.NextDeadlineAt = next?.DueAt;
     }
 
-    // target 2 h; then warn, urge every two hours, and expire, but never an emergency and never a target without account
-    private static (TimeSpan, Rung)? Triage(Referral r, int level)
-    {
-        if (r.IsEmergency)
-            return level == 0 ? (Minute * 15, Rung.Missed) : (Minute * 15 + Hour * 2 * level, Rung.Escalated);
-        var (missed, expires) = r.Priority == Priority.Urgent ? (Hour * 2, Hour * 24) : (Hour * 24, Hour * 48);
-        if (level == 0 && missed > Hour * 2)
-            return (Hour * 2, Rung.Warning);
-        var rung = missed > Hour * 2 ? level - 1 : level;
-        var after = missed + Hour * 2 * rung;
-        if (after >= expires && !r.External)
-            return rung == (expires - missed) / (Hour * 2) ? (expires, Rung.Acts) : null;
-        return (after, rung == 0 ? Rung.Missed : Rung.Escalated);
-    }
-
-    /// <summary>Fixed rungs, then one more escalation each <paramref name="urge"/>.</summary>
-    private static Func<Referral, int, (TimeSpan, Rung)?> Ladder(Func<Referral, (TimeSpan After, Rung Rung)[]> rungs, TimeSpan? urge = null) =>
-        (referral, level) =>
-        {
-            var fixedRungs = rungs(referral);
-            if (level < fixedRungs.Length)
-                return fixedRungs[level];
-            return urge is { } every && fixedRungs[^1].Rung != Rung.Acts
-                ? (fixedRungs[^1].After + every * (level - fixedRungs.Length + 1), Rung.Escalated)
-                : null;
-        };
-
-    private static TimeSpan Hours(Referral r, double routine, double urgent, double emergency) =>
-        TimeSpan.FromHours(r.Priority switch { Priority.Routine => routine, Priority.Urgent => urgent, Priority.Emergency => emergency });
-
     // PostgreSQL keeps microseconds: the anchor is the same when the row is read again, or the timer would start anew
     private static DateTimeOffset AsStored(DateTimeOffset time) => time.AddTicks(-(time.Ticks % TimeSpan.TicksPerMicrosecond));
+
+    private static bool MayExpire(Referral r) => r is { IsUp: true, IsEmergency: false, External: false };
 
     private static bool Asked(Referral r) => r.At(InformationRequested);
 

@@ -27,7 +27,7 @@ internal static class Preparations
     {
         var runner = about.Services.GetRequiredService<MoveRunner>();
         var (rewritten, problem) = await about.Services.GetRequiredService<IntakeDesk>()
-            .Write(about.Command.Slip, about.Referral.Sender, about.Caller.Subject, runner.Now, runner.Alliance);
+            .Write(about.Command.Slip, about.Referral.Sender, about.Caller.Subject, runner.Now, runner.Alliance, origin: about.Referral.Origin);
         return (about.Command with { Rewritten = rewritten }, [], problem);
     }
 
@@ -106,7 +106,12 @@ internal static class Preparations
         var linked = made with { Identity = null };
         var facts = await intake.LookUp(linked.Referral, made.Form, null, runner.Alliance, runner.Now);
         var submit = new SubmitReferral(form.ConfirmDuplicate) { Facts = facts };
-        return (linked, [new Birth(linked, new Consequence<SubmitReferral>(linked.Referral.Id, m => m.Submit, submit, Required: true))], null);
+        var id = linked.Referral.Id;
+        // what must be signed first is drafted and sent for review: no way around the signature
+        return facts.NeedsReview && !linked.Referral.IsEmergency
+            ? (linked, [new Birth(linked, new Consequence<DraftReferral>(id, m => m.StartDraft, new(), Required: true),
+                new Consequence<SendForReview>(id, m => m.SendForReview, new(), Required: true))], null)
+            : (linked, [new Birth(linked, new Consequence<SubmitReferral>(id, m => m.Submit, submit, Required: true))], null);
     }
 
     public static async Task<(ConvertReferral, IReadOnlyList<Birth>, Problem?)> Convert(Preparing<ConvertReferral> about)

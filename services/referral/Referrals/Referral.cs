@@ -51,6 +51,15 @@ internal sealed class Referral : SagaStateMachineInstance
     public string[] Eligibility { get; set; } = [];
     public string[] Flags { get; set; } = [];
     public bool Contracted { get; set; }
+    /// <summary>The village clinic that drafted it for its township.</summary>
+    public string? Origin { get; set; }
+    /// <summary>The patient's family-doctor contract when it was submitted.</summary>
+    public string? ContractId { get; set; }
+    /// <summary>The family doctor may read it, whoever sends and receives.</summary>
+    public string? FamilyClinic { get; set; }
+    public string? FamilyDoctor { get; set; }
+    /// <summary>Clinician ids of a team contract (1+1+1): each hears of every event.</summary>
+    public string[] Participants { get; set; } = [];
     public bool StandingAgreement { get; set; }
 
     /// <summary>Name of the state; <c>Initial</c> before the first move.</summary>

@@ -25,18 +25,24 @@ internal static class ReferralRoutes
         ["Rules"] = "The alliance's rules as data: who should go up, who may come down, and what a referral is warned of.",
         ["Matching"] = "Where a patient could go: ranked, explained, and chosen with a reason.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
+        ["Contracts"] = "Family-doctor contracts: who signed with whom.",
+        ["Settings"] = "What an alliance sets for its members, and how long each timer is.",
         ["Directory"] = "Institutions, departments, clinicians, alliances, grids and reason codes.",
     };
 
     public static void MapReferrals(this IEndpointRouteBuilder routes)
     {
         CreateReferral.Map(routes);
+        RequestReferral.Map(routes);
         GetReferral.Map(routes);
         ListReferrals.Map(routes);
         GetTimeline.Map(routes);
         GetEpisode.Map(routes);
         PrintSlip.Map(routes);
         Alliances.Http.DirectoryRoutes.Map(routes);
+        Alliances.Settings.SettingRoutes.Map(routes);
+        Alliances.FamilyDoctor.ContractRoutes.Map(routes);
+        Deadlines.TimerRoutes.Map(routes);
 
         EvaluateRules.Map(routes);
         PublishRules.Map(routes);

@@ -30,15 +30,15 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
 
         // ── the sender writes ────────────────────────────────────────────────────────────────────────────────
         Initially(
-            When(StartDraft).By(Sender).TransitionTo(Draft).Record("drafted"),
+            When(StartDraft).By(Sender | Drafter).TransitionTo(Draft).Record("drafted"),
             When(Submit).By(Sender).Do(SubmitReferral.Ask).SubmitOrDispatch(this),
             When(Arrive).By(Receiver).WhereSomebodyComes().Do(SubmitReferral.AskAfterwards).TransitionTo(Submitted).Tell(Step.Submitted)
                 .TransitionTo(Accepted).Tell(Step.Accepted)
                 .Do(RecordArrival.Register).TransitionTo(Arrived).Tell(Step.Arrived));
 
         During(Draft,
-            When(Amend).By(Sender).Do(AmendReferral.Rewrite).Record("amended"),
-            When(Discard).By(Sender).Do(CancelReferral.Discard).TransitionTo(Cancelled).Record("discarded"),
+            When(Amend).By(Sender | Drafter).Do(AmendReferral.Rewrite).Record("amended"),
+            When(Discard).By(Sender | Drafter).Do(CancelReferral.Discard).TransitionTo(Cancelled).Record("discarded"),
             When(SendForReview).By(Sender).NotAnEmergency().Do(SubmitReferral.Validate).TransitionTo(InternalReview).Record("sent-for-review"),
             When(Submit).By(Sender).Do(SubmitReferral.Ask).SubmitOrDispatch(this));
 

@@ -2,6 +2,7 @@ using Dapper;
 using Npgsql;
 using ReferralService.Alliances;
 using ReferralService.Referrals;
+using ReferralService.Referrals.Intake;
 using Referrals.Contracts;
 using ServiceDefaults.Auth;
 
@@ -27,16 +28,31 @@ internal sealed class Access(NpgsqlDataSource database, AllianceDirectory direct
         }
         // the office may sit in a member's house: it acts for a member only when it says so
         else if (caller.Institution == referral.Sender)
-            sides |= Side.Sender | (referral.External ? Side.Receiver : Side.None) | (caller.Role == Role.Head ? Side.Approver : Side.None);
+            sides |= Side.Sender | (referral.External ? Side.Receiver : Side.None) | (caller.Role == Role.Head && Signer(referral) == caller.Institution ? Side.Approver : Side.None);
+        // what leaves the region is signed by the lead hospital
+        else if (referral.At(ReferralState.InternalReview) && caller.Role == Role.Head && Signer(referral) == caller.Institution)
+            sides |= Side.Approver;
+        else if (caller.Institution == referral.Origin && referral.At(ReferralState.Draft))
+            sides |= Side.Drafter;
         if (caller.Role != Role.AllianceOffice && caller.Institution == referral.Receiver)
             sides |= Side.Receiver;
-        return referral.SubmittedAt is null && (sides & (Side.Sender | Side.Approver)) == 0 ? Side.None : sides;
+        return referral.SubmittedAt is null && (sides & (Side.Sender | Side.Approver | Side.Drafter)) == 0 ? Side.None : sides;
     }
 
-    /// <summary>Parties see it; an institution of an earlier leg may still read.</summary>
+    // whose head signs: the sender's own, or the lead hospital's where it leaves the region
+    private string Signer(Referral referral) =>
+        referral.Flags.Contains(SubmitReferral.OutOfRegion)
+            ? directory.Current.LeadFor(referral.Sender, ChinaTime.DayOf(clock.GetUtcNow())) ?? referral.Sender : referral.Sender;
+
+    /// <summary>Parties see it; an institution of an earlier leg, the drafter and the family doctor may read.</summary>
     public bool IsParty(Caller caller, Referral referral) =>
         SidesOf(caller, referral) != Side.None
-        || referral.SubmittedAt is not null && referral.Tried.Contains(caller.Institution);
+        || referral.SubmittedAt is not null && (referral.Tried.Contains(caller.Institution) || IsFamilyDoctor(caller, referral))
+        || caller.Institution == referral.Origin;
+
+    /// <summary>The contracted family doctor (签约家庭医生) reads along, wherever the patient is.</summary>
+    public static bool IsFamilyDoctor(Caller caller, Referral referral) =>
+        referral.FamilyDoctor is not null && caller.Institution == referral.FamilyClinic && caller.Subject == referral.FamilyDoctor;
 
     /// <summary>Roles that never see a patient: they get counts, from elsewhere.</summary>
     public static bool SeesPatients(Role role) => role is not (Role.Insurer or Role.Regulator or Role.Auditor or Role.Operator);

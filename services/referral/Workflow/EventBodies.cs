@@ -64,6 +64,7 @@ internal static class EventBodies
         Text("greenChannel", r.GreenChannel?.ToString());
         Text("patientClass", r.PatientClass?.ToString());
         Texts("purposes", r.Purposes);
+        Texts("participants", r.Participants);
         Id("parentId", r.ParentId);
         Text("parentNo", r.ParentNo);
         Text("relation", r.Relation?.ToString());
@@ -115,6 +116,13 @@ internal static class EventBodies
             json.WriteString("timer", deadline.Timer);
             json.WriteString("dueAt", deadline.DueAt.UtcDateTime);
             json.WriteNumber("level", deadline.Level);
+            if (deadline.To is { } to)
+            {
+                json.WriteStartArray("to");
+                foreach (var reached in to)
+                    json.WriteStringValue(reached);
+                json.WriteEndArray();
+            }
             json.WriteEndObject();
         }
         Texts("flags", move.Extras.Flags ?? r.Flags);

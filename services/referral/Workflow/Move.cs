@@ -23,6 +23,8 @@ internal enum Side
     Approver = 8,
     /// <summary>A timer, another service, or the consequence of a linked referral's move.</summary>
     System = 16,
+    /// <summary>The village clinic that drafts for its township, until it is sent.</summary>
+    Drafter = 32,
 }
 
 /// <summary>The one who acts, with the sides it stands on for this referral.</summary>

@@ -31,7 +31,7 @@ internal sealed class MoveDriver(ReferralStateMachine machine)
         if (move.Rows.Count == 0 || move.Refusal is not null)
             return move;
         Referrals.Triage.ClaimReferral.Slide(referral, move);
-        Deadlines.Timers.Restart(referral, move.Now);
+        Deadlines.Timers.Restart(referral, move.Now, move.Alliance);
         return move;
     }
 

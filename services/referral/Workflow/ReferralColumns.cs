@@ -51,6 +51,11 @@ internal static class ReferralColumns
         Changing("flags", r => r.Flags),
         Changing("contracted", r => r.Contracted),
         Changing("standing_agreement", r => r.StandingAgreement),
+        Fixed("origin", r => r.Origin),
+        Changing("contract_id", r => r.ContractId),
+        Changing("family_clinic", r => r.FamilyClinic),
+        Changing("family_doctor", r => r.FamilyDoctor),
+        Changing("participants", r => r.Participants),
 
         Changing("state", r => r.State),
         Changing("state_since", r => r.StateSince),

@@ -16,7 +16,7 @@ public sealed class TimersTests
 
     private static Referral Starts(Referral r, DateTimeOffset? now = null)
     {
-        Timers.Restart(r, now ?? Noon);
+        Timers.Restart(r, now ?? Noon, InMemory.Alliance);
         return r;
     }
 
@@ -30,8 +30,8 @@ public sealed class TimersTests
             var running = Timers.Running(r).Single(t => t.Timer == timer);
             if (running.DueAt is not { } due)
                 break;
-            ladder.Add((due - Noon, Timers.RungOf(r, running)!.Value));
-            Timers.Climb(r, running);
+            ladder.Add((due - Noon, Timers.StepOf(r, running, InMemory.Alliance)!.Rung));
+            Timers.Climb(r, running, InMemory.Alliance);
         }
         return [.. ladder];
     }
@@ -77,7 +77,7 @@ public sealed class TimersTests
     public void A_question_stops_the_clock_of_triage_and_the_rungs_that_passed_stay_passed()
     {
         var r = Starts(InMemory.At("Submitted"));
-        Timers.Climb(r, Timers.Running(r).Single(t => t.Timer == "Triage"));
+        Timers.Climb(r, Timers.Running(r).Single(t => t.Timer == "Triage"), InMemory.Alliance);
         Does(r, "request-information", 3 * Hour);
         DueOf(r, "Triage").Should().BeNull("triage stands still");
         r.NextDeadline.Should().NotBe("Triage");
@@ -103,7 +103,7 @@ public sealed class TimersTests
         DueOf(r, "Claim").Should().Be(15 * Minute, "somebody else's note does not hold it");
         Does(r, "note", 10 * Minute, subject: "dr-a");
         DueOf(r, "Claim").Should().Be(25 * Minute);
-        Timers.RungOf(r, Timers.Running(r).Single(t => t.Timer == "Claim")).Should().Be(Rung.Acts);
+        Timers.StepOf(r, Timers.Running(r).Single(t => t.Timer == "Claim"), InMemory.Alliance)!.Rung.Should().Be(Rung.Acts);
         Does(r, "request-information", 20 * Minute, subject: "dr-a");
         DueOf(r, "Claim").Should().BeNull("the ball is with the sender");
         Does(r, "supply-information", 50 * Minute, Side.Sender);
@@ -120,8 +120,13 @@ public sealed class TimersTests
 
     [Theory]
     [InlineData(Priority.Routine, 48), InlineData(Priority.Urgent, 12)]
-    public void An_unanswered_question_is_missed_and_the_referral_expires_after_a_week(Priority priority, int hours) =>
-        Ladder(InMemory.At("InformationRequested", priority: priority), "Information", 9).Should().Equal((hours * Hour, Rung.Missed), (7 * Day, Rung.Acts));
+    public void An_unanswered_question_is_missed_urged_every_day_and_the_referral_expires_after_a_week(Priority priority, int hours)
+    {
+        var ladder = Ladder(InMemory.At("InformationRequested", priority: priority), "Information", 9);
+        ladder[..2].Should().Equal((hours * Hour, Rung.Missed), (hours * Hour + Day, Rung.Escalated));
+        ladder[^1].Should().Be((7 * Day, Rung.Acts));
+        ladder[1..^1].Should().OnlyContain(rung => rung.Rung == Rung.Escalated && rung.After < 7 * Day);
+    }
 
     [Fact]
     public void A_question_about_an_emergency_or_a_return_never_expires_it()
@@ -298,7 +303,7 @@ public sealed class TimersTests
         var r = InMemory.At("InternalReview");
         r.StateSince = Noon.AddTicks(7);
         Starts(r);
-        Timers.Climb(r, Timers.Running(r).Single());
+        Timers.Climb(r, Timers.Running(r).Single(), InMemory.Alliance);
         // a timestamp of PostgreSQL has microseconds
         r.StateSince = Noon;
         Starts(r);
@@ -310,22 +315,22 @@ public sealed class TimersTests
     {
         var r = Starts(InMemory.At("Submitted", priority: Priority.Emergency));
         var alarm = Timers.Running(r).Single(t => t.Timer == "GreenChannel");
-        Timers.LastDue(r, alarm, Noon + 9 * Hour).Should().Be(alarm, "the first level is told by itself");
-        Timers.Climb(r, alarm);
-        var urge = Timers.LastDue(r, Timers.Running(r).Single(t => t.Timer == "GreenChannel"), Noon + 9 * Hour);
+        Timers.LastDue(r, alarm, Noon + 9 * Hour, InMemory.Alliance).Should().Be(alarm, "the first level is told by itself");
+        Timers.Climb(r, alarm, InMemory.Alliance);
+        var urge = Timers.LastDue(r, Timers.Running(r).Single(t => t.Timer == "GreenChannel"), Noon + 9 * Hour, InMemory.Alliance);
         (urge.Level, urge.DueAt - Noon).Should().Be((4, 8 * Hour));
-        Timers.Climb(r, urge);
+        Timers.Climb(r, urge, InMemory.Alliance);
         DueOf(r, "GreenChannel").Should().Be(10 * Hour);
 
         var routine = Starts(InMemory.At("Submitted"));
         var triage = Timers.Running(routine).Single(t => t.Timer == "Triage");
         for (var level = 0; level < 3; level++)
         {
-            Timers.LastDue(routine, triage, Noon + 9 * Day).Should().Match<RunningTimer>(t => t.Level >= level);
-            Timers.Climb(routine, triage);
+            Timers.LastDue(routine, triage, Noon + 9 * Day, InMemory.Alliance).Should().Match<RunningTimer>(t => t.Level >= level);
+            Timers.Climb(routine, triage, InMemory.Alliance);
             triage = Timers.Running(routine).Single(t => t.Timer == "Triage");
         }
-        Timers.RungOf(routine, Timers.LastDue(routine, triage, Noon + 9 * Day)).Should().Be(Rung.Escalated, "the end is never skipped to");
+        Timers.StepOf(routine, Timers.LastDue(routine, triage, Noon + 9 * Day, InMemory.Alliance), InMemory.Alliance)!.Rung.Should().Be(Rung.Escalated, "the end is never skipped to");
     }
 
     [Fact]

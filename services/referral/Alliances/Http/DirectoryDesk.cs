@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dapper;
 using Npgsql;
 using ReferralService.Alliances.Import;
@@ -6,7 +5,6 @@ using ReferralService.Alliances.Sheets;
 using ReferralService.Workflow;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
-using ServiceDefaults.Storage;
 
 namespace ReferralService.Alliances.Http;
 
@@ -14,7 +12,7 @@ namespace ReferralService.Alliances.Http;
 /// Reads and changes entries of the directory. A change, its audit row and the news for every instance are one
 /// transaction; the instance that answered knows it at once, the others within a second.
 /// </summary>
-internal sealed class DirectoryDesk(NpgsqlDataSource database, AllianceDirectory directory, Access access, Cursors cursors, TimeProvider clock)
+internal sealed class DirectoryDesk(NpgsqlDataSource database, AllianceDirectory directory, Access access, Once once, Cursors cursors, TimeProvider clock)
 {
     public const int MostRows = 200;
 
@@ -150,34 +148,18 @@ internal sealed class DirectoryDesk(NpgsqlDataSource database, AllianceDirectory
         }
     }
 
-    /// <summary>A command that is carried out once for each Idempotency-Key: its change, audit row and kept answer are one transaction.</summary>
-    public async Task<IResult> Once(IdempotencyKey key, Caller caller, Func<NpgsqlConnection, NpgsqlTransaction, Task<(KeptAnswer? Answer, Problem? Refusal)>> step)
+    /// <summary>A command that is carried out once for each Idempotency-Key; afterwards this instance knows what it changed.</summary>
+    public async Task<IResult> Once<T>(IdempotencyKey key, Func<NpgsqlConnection, NpgsqlTransaction, Task<Reply<T>>> step, Func<T, string>? location = null) where T : class
     {
-        for (var round = 1; ; round++)
+        try
         {
-            await using var connection = await database.OpenConnectionAsync();
-            await using var transaction = await connection.BeginTransactionAsync();
-            try
-            {
-                var (kept, reused) = await Idempotency.Find(connection, key);
-                if (kept is not null || reused is not null)
-                    return kept is not null ? Idempotency.Replay(kept) : new ProblemResult(reused!);
-                var (answer, refusal) = await step(connection, transaction);
-                if (answer is null)
-                    return new ProblemResult(refusal!);
-                await Idempotency.Keep(connection, transaction, key, answer);
-                await transaction.CommitAsync();
-                await directory.Refresh();
-                return TypedResults.Text(answer.Body, "application/json", statusCode: answer.Status);
-            }
-            catch (PostgresException e) when (round < 5 && (Idempotency.IsRepetition(e) || e.SqlState == PostgresErrorCodes.DeadlockDetected))
-            {
-                // the transaction is gone and nothing was done: look again
-            }
-            catch (PostgresException e) when (Constraints.Explain(e) is { } reason)
-            {
-                return new ProblemResult(new Problem(reason.Type) { Errors = [reason.Error] });
-            }
+            var answer = await once.Run(key, step, location);
+            await directory.Refresh();
+            return answer;
+        }
+        catch (PostgresException e) when (Constraints.Explain(e) is { } reason)
+        {
+            return new ProblemResult(new Problem(reason.Type) { Errors = [reason.Error] });
         }
     }
 
@@ -185,8 +167,6 @@ internal sealed class DirectoryDesk(NpgsqlDataSource database, AllianceDirectory
         insert into audit (at, subject, institution, role, purpose, action, verdict, target)
         values (@now, @Subject, @Institution, @role, @Purpose, @action, 'allowed', @target)
         """, new { now = clock.GetUtcNow(), caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.Purpose, action, target = target.Length > 80 ? target[..80] : target });
-
-    public static KeptAnswer Answer(int status, object body) => new(status, JsonSerializer.Serialize(body, ServiceDefaults.Json.Lenient), null, null);
 }
 
 /// <summary>One page; <c>Next</c> is the cursor of the following one.</summary>

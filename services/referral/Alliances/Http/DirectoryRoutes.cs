@@ -96,6 +96,18 @@ internal static class DirectoryRoutes
             .Read<DirectoryPage<GridEntry>>("listGrids", "Grids of residence: who is responsible for whom.");
         One(routes, "/v1/grids/{code}", "Grid", GridEntry.Sheet, r => r("code"), (e, r) => e with { Code = r("code") },
             new() { Code = "210681-05", Name = "前阳镇网格", Region = "210681", Alliance = "al-county", Institution = "12210681DEM0001022", Target = "12210681DEM000022E" });
+
+        routes.MapGet("/v1/calendars", ([FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, DirectoryDesk desk) =>
+                desk.List(http, CalendarEntry.Sheet, "true", Values(), cursor, limit))
+            .Read<DirectoryPage<CalendarEntry>>("listCalendars", "Working-time calendars that timers may count in.");
+        One(routes, "/v1/calendars/{id}", "Calendar", CalendarEntry.Sheet, r => r("id"), (e, r) => e with { Id = r("id") },
+            new() { Id = "office", Name = "机关工作时间", Weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"], Opens = "08:00", Closes = "17:00", RestFrom = "12:00", RestUntil = "13:30" });
+        routes.MapGet("/v1/calendars/{id}/days", (string id, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, DirectoryDesk desk) =>
+                desk.List(http, CalendarDayEntry.Sheet, "e.calendar = @id", Values(("id", id)), cursor, limit))
+            .Read<DirectoryPage<CalendarDayEntry>>("listCalendarDays", "Holidays of a calendar, and weekends worked instead.");
+        One(routes, "/v1/calendars/{id}/days/{day}", "CalendarDay", CalendarDayEntry.Sheet, r => $"{r("id")}/{r("day")}",
+            (e, r) => e with { Calendar = r("id"), Day = DateOnly.TryParseExact(r("day"), "yyyy-MM-dd", out var day) ? day : null },
+            new() { Calendar = "office", Day = new(2026, 10, 10), Working = true, Name = "国庆节调休上班" });
     }
 
     /// <summary>GET and PUT of one entry under its natural key.</summary>

@@ -48,7 +48,7 @@ internal sealed class ImportFile
             return new ProblemResult(Problems.Forbidden);
         }
         var chinese = Problems.SpeaksChinese(http.Request);
-        return await desk.Once(key, caller, async (connection, transaction) =>
+        return await desk.Once<ImportAnswer>(key, async (connection, transaction) =>
         {
             var report = new ImportReport();
             await transaction.SaveAsync("file");
@@ -59,14 +59,14 @@ internal sealed class ImportFile
             else if (report.Changed > 0)
                 await ImportAlliance.Changed(connection);
             if (store == Store.All && !report.Stored)
-                return (null, new Problem(DirectoryProblems.BadLines)
+                return new Problem(DirectoryProblems.BadLines)
                 {
                     Errors = [.. report.Bad.Take(200).Select(b => new FieldError($"/{b.Line}/{b.Column}", b.Reason))],
                     More = new Dictionary<string, object?> { ["lines"] = report.Lines, ["badLines"] = report.BadLines },
-                });
+                };
             await desk.Audit(connection, caller, "import", $"{sheet.Name} {store}");
-            return (DirectoryDesk.Answer(200, new ImportAnswer(sheet.Name, report.Lines, report.Changed, report.BadLines, report.Stored,
-                [.. report.Bad.Select(b => new ImportError(b.Line, b.Column, b.Reason.In(chinese)))], report.MoreBad)), null);
+            return new ImportAnswer(sheet.Name, report.Lines, report.Changed, report.BadLines, report.Stored,
+                [.. report.Bad.Select(b => new ImportError(b.Line, b.Column, b.Reason.In(chinese)))], report.MoreBad);
         });
     }
 

@@ -43,6 +43,9 @@ internal sealed record RedirectReferral(
         if (command.Department is { } department && !move.Alliance.HasDepartment(target.Code, department))
             return Refusals.Rule("/department", "The receiver has no such department.", "接收机构没有该科室。");
 
+        if (AroundARule(r, move, target.Code) is { } rule)
+            return rule;
+
         move.Extras.PreviousReceiver = r.Receiver;
         r.Receiver = target.Code;
         r.Department = command.Department ?? (move.Alliance.HasDepartment(target.Code, r.Department) ? r.Department : null);
@@ -60,6 +63,22 @@ internal sealed record RedirectReferral(
         r.ScheduledAt = null;
         Triage.ClaimReferral.LetGo(r);
         Ends.LetBookingGo(r);
+        return null;
+    }
+
+    // a second leg is held to what the first was held to: one level up, and the lead hospital before the region is left
+    private static Problem? AroundARule(Referral r, Move<RedirectReferral> move, string target)
+    {
+        if (!r.IsUp)
+            return null;
+        var day = ChinaTime.DayOf(move.Now);
+        var leaves = move.Alliance.LeavesRegion(r.Sender, target, day);
+        if (!r.IsEmergency && move.Alliance.SkipsALevel(r.Sender, target, day) && move.Command.Reason != "HIGHER_LEVEL_NEEDED" && string.IsNullOrWhiteSpace(move.Command.Text))
+            return Refusals.Rule("/text", "It skips a level: say why, or choose HIGHER_LEVEL_NEEDED.", "越级改转须说明理由，或选择 HIGHER_LEVEL_NEEDED。");
+        if (!r.IsEmergency && leaves && move.Alliance.SettingsOf(r.Sender, move.Now) is { Alliance: not null, LeadSignsOutOfRegion: true }
+            && !move.Actor.Sides.HasFlag(Side.Alliance) && move.Actor.Institution != move.Alliance.LeadFor(r.Sender, day))
+            return Refusals.Rule("/institution", "It leaves the region: the lead hospital or the alliance office redirects it.", "改转至区域外须由牵头医院或医联体办公室办理。");
+        r.Flags = [.. r.Flags.Where(f => f != Intake.SubmitReferral.OutOfRegion), .. leaves ? [Intake.SubmitReferral.OutOfRegion] : Array.Empty<string>()];
         return null;
     }
 }

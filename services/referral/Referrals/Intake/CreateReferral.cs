@@ -1,6 +1,7 @@
 using System.Text.Json;
 using MassTransit;
 using Microsoft.AspNetCore.Mvc;
+using ReferralService.Alliances;
 using ReferralService.Referrals.Journey;
 using ReferralService.Workflow;
 using ServiceDefaults.Auth;
@@ -59,11 +60,21 @@ internal sealed class CreateReferral(
         if (arrived)
             form = form with { Channel = Channel.RETRO_ENTRY, To = (form.To ?? new(null, null, null)) with { Institution = acting } };
 
-        var (created, refused) = await intake.Write(form, sender, caller.Subject, now, alliance);
+        // a village clinic drafts what goes further than its township: there the doctor submits it
+        string? origin = null;
+        if (!arrived && Drafts(form, acting, now, alliance) is { } township)
+        {
+            if (submit)
+                return await desk.Replayed(key!) ?? new ProblemResult(Refusals.Rule("/to/institution",
+                    "A village clinic drafts, the doctor of its township submits: send it without submit=true.", "村卫生室负责填写，由乡镇卫生院医生提交：请不要使用 submit=true。"));
+            (sender, origin) = (township, acting);
+        }
+
+        var (created, refused) = await intake.Write(form, sender, caller.Subject, now, alliance, origin: origin);
         if (refused is not null)
             return await desk.Replayed(key!) ?? new ProblemResult(refused);
         var referral = created!.Referral;
-        var actor = access.ActorOf(caller, arrived ? Side.Receiver : Side.Sender);
+        var actor = access.ActorOf(caller, arrived ? Side.Receiver : origin is null ? Side.Sender : Side.Drafter);
         Alongside Keep(Referral r) => new(key, new(201, Body(r), ETags.Of(r.EtagVersion), Location(r)), Purpose: caller.Purpose);
         string Body(Referral r) => JsonSerializer.Serialize(actions.Answer(r, caller, []), ServiceDefaults.Json.Lenient);
 
@@ -95,6 +106,15 @@ internal sealed class CreateReferral(
 
         Task<Ran> Run<T>(Event<Move<T>> on, T command) where T : class =>
             runner.Run(referral, null, on, runner.Begin(on, command, actor), created, [], Keep);
+    }
+
+    // null: it sends itself. An emergency never waits for the township.
+    private static string? Drafts(ReferralForm form, string acting, DateTimeOffset now, AllianceSnapshot alliance)
+    {
+        if (form.IsDown || form.IsEmergency || alliance.Find(acting) is not { Level: "VillageClinic", Parent: { } parent }
+            || alliance.SettingsOf(acting, now).VillageClinicsSubmit)
+            return null;
+        return form.To?.Institution is { } to && alliance.Find(to)?.Code != parent ? parent : null;
     }
 
     private static string Location(Referral r) => "/v1/referrals/" + r.Id;

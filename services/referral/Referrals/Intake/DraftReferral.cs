@@ -27,9 +27,11 @@ internal sealed record AmendReferral(ReferralForm Slip) : ICommand
         (r.PatientMasked, r.PatientSex, r.PatientBirthYear, r.Identified) = (to.PatientMasked, to.PatientSex, to.PatientBirthYear, to.Identified);
         (r.Receiver, r.Department, r.Clinician, r.Tried, r.External) = (to.Receiver, to.Department, to.Clinician, to.Tried, to.External);
         (r.DiagnosisCode, r.DiagnosisGroup, r.Sensitive, r.Eligibility) = (to.DiagnosisCode, to.DiagnosisGroup, to.Sensitive, to.Eligibility);
-        (r.Purposes, r.Flags, r.Contracted, r.StandingAgreement) = (to.Purposes, to.Flags, to.Contracted, to.StandingAgreement);
+        var requested = r.Flags.Contains(SubmitReferral.RequestedByPatient);
+        (r.Purposes, r.Flags, r.StandingAgreement) = (to.Purposes, requested ? [.. to.Flags, SubmitReferral.RequestedByPatient] : to.Flags, to.StandingAgreement);
         (r.ExpectedArrival, r.ConsentAt, r.FollowUpsPlanned, r.NextFollowUpOn) = (to.ExpectedArrival, to.ConsentAt, to.FollowUpsPlanned, to.NextFollowUpOn);
-        (r.Channel, r.SenderClinician, r.SenderOwnNo) = (to.Channel, to.SenderClinician, to.SenderOwnNo);
+        // a wish stays one however it is rewritten: its channel and its deadline
+        (r.Channel, r.SenderClinician, r.SenderOwnNo) = (requested ? r.Channel : to.Channel, to.SenderClinician, to.SenderOwnNo);
         r.SlipVersion++;
         r.Author = move.Actor.Subject;
         move.NewSlip = new(r.SlipVersion, move.Command.Rewritten.Slip.Content, move.Actor.Subject);

@@ -3,6 +3,7 @@ using Dapper;
 using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Alliances;
+using ReferralService.Alliances.FamilyDoctor;
 using ReferralService.Matching;
 using ReferralService.Patients;
 using ReferralService.Referrals.Booking;
@@ -21,21 +22,23 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
     /// </summary>
     public async Task<(NewReferral? New, Problem? Problem)> Write(
         ReferralForm form, string sender, string author, DateTimeOffset now, AllianceSnapshot alliance,
-        Referral? parent = null, Relation? relation = null)
+        Referral? parent = null, Relation? relation = null, string? origin = null)
     {
         var kind = form.KindOrDefault();
         var direction = kind == ReferralKind.RehabReturn ? Direction.Down : Direction.Up;
-        var receiver = form.To?.Institution ?? (relation == Relation.Return ? parent!.Sender : null);
+        var receiver = form.To?.Institution ?? await DefaultTarget(form, sender, direction, now, alliance, parent, relation);
         var target = receiver is null ? null : alliance.Find(receiver);
         if (target is null)
-            return (null, Refusals.Rule("/to/institution", "No such institution; use its code or exact name.", "未找到该机构，请使用机构代码或准确全称。"));
+            return (null, receiver is null
+                ? Refusals.Rule("/to", "Say where to: no contract and no grid of residence names a target.", "请填写转入单位：未查到签约或网格的默认机构。")
+                : Refusals.Rule("/to/institution", "No such institution; use its code or exact name.", "未找到该机构，请使用机构代码或准确全称。"));
         if (target.Code == sender)
             return (null, Refusals.Rule("/to/institution", "An institution does not refer to itself.", "不能转给本机构。"));
         if (alliance.Find(sender) is not { } own)
             return (null, Refusals.Rule("/referrer/institution", "Your institution is not in the directory.", "您所在机构未登记。"));
         if (own.Synthetic != target.Synthetic)
             return (null, Refusals.Rule("/to/institution", "Sandbox and real institutions do not mix.", "测试机构与真实机构不能互转。"));
-        if (form.Referrer!.Institution is { } named && alliance.Find(named)?.Code != sender)
+        if (form.Referrer!.Institution is { } named && alliance.Find(named)?.Code is var written && written != sender && (written is null || written != origin))
             return (null, Refusals.Rule("/referrer/institution", "The referrer's institution is not the one you act for.", "转诊医生所在机构与您代表的机构不一致。"));
         if (form.To?.Department is { } department && !form.External && !alliance.HasDepartment(target.Code, department))
             return (null, Refusals.Rule("/to/department", "The receiver has no such department.", "接收机构没有该科室。"));
@@ -83,7 +86,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             Sensitive = alliance.IsSensitive(form.Diagnosis?.Code ?? parent?.DiagnosisCode, day) || IsTelling(form.To?.Department) || form.PatientClass == PatientClass.Palliative,
             Purposes = form.Purposes ?? [],
             Eligibility = Eligibility(direction, form.PatientClass, form.Diagnosis?.Code ?? parent?.DiagnosisCode, day, alliance),
-            Flags = Flags(form),
+            Flags = [.. Flags(form), .. direction == Direction.Up && alliance.LeavesRegion(sender, target.Code, day) ? [SubmitReferral.OutOfRegion] : Array.Empty<string>()],
+            Origin = origin,
             Contracted = parent?.Contracted ?? false,
             StandingAgreement = emergency && alliance.HasStandingAgreement(sender, target.Code, form.GreenChannel ?? GreenChannel.Other, day),
             Author = author, DraftedAt = now, StateSince = now,
@@ -99,6 +103,47 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         return (new(referral, new(1, content, author), identity) { Form = form }, null);
     }
 
+    /// <summary>
+    /// Where it goes when the form does not say: back to who sent, from a village clinic to its township, else by
+    /// contract, else by the grid of residence.
+    /// </summary>
+    private async Task<string?> DefaultTarget(
+        ReferralForm form, string sender, Direction direction, DateTimeOffset now, AllianceSnapshot alliance, Referral? parent, Relation? relation)
+    {
+        if (relation == Relation.Return)
+            return parent!.Sender;
+        await using var connection = await database.OpenConnectionAsync();
+        var index = parent is null ? keys.Index(Identity.Of(form.Patient!))
+            : await connection.ExecuteScalarAsync<byte[]?>("select id_index from patient where id = @PatientId", new { parent.PatientId });
+        var contracts = await FamilyContracts.Of(connection, index, ChinaTime.DayOf(now));
+        var grid = alliance.Grid(form.Patient?.Grid);
+        if (direction == Direction.Down)
+            return contracts.Clinic ?? grid?.Institution;
+        // a village goes up to its township, whatever hospital the contract names
+        if (alliance.Find(sender) is { Level: "VillageClinic", Parent: { } township })
+            return township;
+        return contracts.UpwardFrom(sender, alliance) ?? (grid?.Target is { } target && target != sender ? target : null);
+    }
+
+    /// <summary>The contracts of whoever this form is about.</summary>
+    public async Task<FamilyContracts> ContractsOf(PatientForm patient, DateTimeOffset now)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return await FamilyContracts.Of(connection, keys.Index(Identity.Of(patient)), ChinaTime.DayOf(now));
+    }
+
+    /// <summary>What a referral keeps of the contract: priority with a partner, the family doctor as a reader, the team as hearers.</summary>
+    public static void Sign(Referral r, FamilyContracts contracts)
+    {
+        (r.ContractId, r.FamilyClinic, r.FamilyDoctor, r.Participants) = (contracts.Id, contracts.Clinic, contracts.Doctor, contracts.Participants);
+        r.Contracted = contracts.IsPartner(r.IsUp ? r.Sender : r.Receiver) || r.Origin is not null && contracts.IsPartner(r.Origin);
+    }
+
+    private sealed record Person
+    {
+        public string? Open { get; init; }
+    }
+
     /// <summary>What must be known before a referral may leave: an open duplicate, a signature, a skipped level.</summary>
     /// <param name="form">The slip as it is now; null once the patient's data was erased.</param>
     public async Task<SubmissionFacts> LookUp(Referral referral, ReferralForm? form, Identity? identity, AllianceSnapshot alliance, DateTimeOffset now)
@@ -106,26 +151,34 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         await using var connection = await database.OpenConnectionAsync();
         var index = keys.Index(identity);
         // contract and duplicate are the same question about the same person: one round trip
-        var known = await connection.QuerySingleAsync<(string? Open, bool Contracted)>("""
+        var (open, contracts) = (await connection.QueryAsync<Person, FamilyContracts, (string?, FamilyContracts)>($"""
             with person as (
                 select coalesce(@index, (select id_index from patient where id = @PatientId)) as id_index
             )
             select (select r.referral_no
-                    from person join patient p using (id_index) join referral r on r.patient_id = p.id
-                    where r.ended_at is null and r.id <> @Id and r.kind = @Kind
+                    from patient p join referral r on r.patient_id = p.id
+                    where p.id_index = person.id_index and r.ended_at is null and r.id <> @Id and r.kind = @Kind
                       and r.diagnosis_group = @DiagnosisGroup and r.submitted_at > @since
-                    order by r.submitted_at desc limit 1),
-                   exists (select from person join contract c on c.patient_index = person.id_index
-                           where c.clinic = @clinic and c.since <= @today and (c.until is null or c.until >= @today))
-            """, new
+                    order by r.submitted_at desc limit 1) as open,
+                   1 as contracts, {FamilyContracts.Columns}
+            from person {FamilyContracts.Joins}
+            """, (person, contracts) => (person.Open, contracts), new
         {
             index, referral.PatientId, referral.Id, Kind = referral.Kind.ToString(), referral.DiagnosisGroup,
-            since = now.AddDays(-30), clinic = referral.IsUp ? referral.Sender : referral.Receiver, today = ChinaTime.DayOf(now),
-        });
-        referral.Contracted |= known.Contracted;
-        return new(known.Open, NeedsReview: false,
-            LevelSkipped: referral.IsUp && !referral.External && alliance.SkipsALevel(referral.Sender, referral.Receiver, ChinaTime.DayOf(now)))
+            since = now.AddDays(-30), today = ChinaTime.DayOf(now),
+        }, splitOn: "contracts")).Single();
+        Sign(referral, contracts);
+        var day = ChinaTime.DayOf(now);
+        var settings = alliance.SettingsOf(referral.Sender, now);
+        var leaves = referral.IsUp && settings is { Alliance: not null, LeadSignsOutOfRegion: true } && alliance.LeavesRegion(referral.Sender, referral.Receiver, day);
+        return new(open,
+            // the head's step is skipped for contracted patients, the lead hospital's is not
+            NeedsReview: leaves || referral.IsUp && settings.InternalReview && !referral.Contracted,
+            LevelSkipped: referral.IsUp && !referral.External && alliance.SkipsALevel(referral.Sender, referral.Receiver, day))
         {
+            LeavesRegion = leaves,
+            OverTheTownship = referral.IsUp && !settings.VillageClinicsSubmit
+                && alliance.Find(referral.Sender) is { Level: "VillageClinic", Parent: { } township } && township != referral.Receiver,
             Rules = Judge(referral, form, alliance, now), Override = form?.Override, Match = form?.Match,
         };
     }
@@ -147,6 +200,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             flags.Add("LEVEL_SKIP_REASONED");
         if (form.Match is { IsFirst: false })
             flags.Add(MatchOffers.Overridden);
+        if (!string.IsNullOrWhiteSpace(form.LeaveRegionReason))
+            flags.Add("OUT_OF_REGION_REASONED");
         return [.. flags];
     }
 

@@ -75,6 +75,8 @@ internal sealed record ReferralForm
     public string? SenderOwnNo { get; init; }
     /// <summary>Why a level is skipped, where one is.</summary>
     public string? LevelSkipReason { get; init; }
+    /// <summary>Why the patient leaves region and alliance, where that is so (外转理由).</summary>
+    public string? LeaveRegionReason { get; init; }
     /// <summary>An open referral for the same illness is known and meant.</summary>
     public bool ConfirmDuplicate { get; init; }
     /// <summary>The target has no account here: the sender records its answers.</summary>
@@ -92,9 +94,8 @@ internal sealed record ReferralForm
         if (!linked)
             checks.Required(Patient, at + "/patient");
         Patient?.Check(checks, at + "/patient", identityNeeded: !IsEmergency);
-        if (!linked)
-            checks.Required(To, at + "/to");
-        checks.Text(To?.Institution, at + "/to/institution", 100, required: To is not null);
+        // without a target the contract, the grid of residence or the institution above decides
+        checks.Text(To?.Institution, at + "/to/institution", 100, required: false);
         checks.Text(To?.Department, at + "/to/department", 16, required: false);
         checks.Text(To?.Doctor, at + "/to/doctor", 64, required: false);
         checks.Text(Referrer?.Doctor, at + "/referrer/doctor", 64);
@@ -123,6 +124,7 @@ internal sealed record ReferralForm
         checks.Time(Consent?.At, at + "/consent/at");
         checks.Text(SenderOwnNo, at + "/senderOwnNo", 64, required: false);
         checks.Text(LevelSkipReason, at + "/levelSkipReason", 500, required: false);
+        checks.Text(LeaveRegionReason, at + "/leaveRegionReason", 500, required: false);
         Diagnosis?.Check(checks, at + "/diagnosis");
         EvaluateRules.Ticked(checks, Indications, Measures, at);
         checks.Day(IndicatedSince, at + "/indicatedSince");
@@ -150,6 +152,8 @@ internal sealed record PatientForm
     public string? Phone { get; init; }
     public IdType? IdType { get; init; }
     public string? IdNo { get; init; }
+    /// <summary>Code of the grid of residence (居住网格), where it is known.</summary>
+    public string? Grid { get; init; }
 
     /// <param name="identityNeeded">False for an emergency: who it is may be found out later.</param>
     public void Check(Checks checks, string at, bool identityNeeded)
@@ -169,6 +173,7 @@ internal sealed record PatientForm
         checks.Text(Address, at + "/address", 200, required: false);
         checks.Text(Phone, at + "/phone", 40, required: false);
         checks.Text(IdNo, at + "/idNo", 40, required: false);
+        checks.Text(Grid, at + "/grid", 40, required: false);
         if (IdNo is null || (IdType ?? Patients.IdType.ResidentId) != Patients.IdType.ResidentId)
             return;
         if (CheckDigits.ResidentId(IdNo.Trim()) is not { } known)

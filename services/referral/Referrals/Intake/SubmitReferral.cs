@@ -13,6 +13,12 @@ namespace ReferralService.Referrals.Intake;
 /// <param name="LevelSkipped">The target is more than one level above, without emergency or specialist alliance.</param>
 internal sealed record SubmissionFacts(string? OpenDuplicate, bool NeedsReview, bool LevelSkipped, bool Reviewed = false)
 {
+    /// <summary>Region and alliance are left, and the sender's settings ask why.</summary>
+    public bool LeavesRegion { get; init; }
+
+    /// <summary>A village clinic sends past its township, and the settings do not let it.</summary>
+    public bool OverTheTownship { get; init; }
+
     /// <summary>What the rules of the alliance say today about the slip as it is now.</summary>
     public RuleCheck Rules { get; init; } = RuleCheck.Nothing;
 
@@ -35,8 +41,16 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverrid
 
     public void Check(Checks checks) => Override?.Check(checks, "/override");
 
+    /// <summary>Flag of what leaves region and alliance (外转).</summary>
+    public const string OutOfRegion = "OUT_OF_REGION";
+    /// <summary>Flag of a draft that the patient asked for.</summary>
+    public const string RequestedByPatient = "REQUESTED_BY_PATIENT";
+
     public static Problem? Ask(Referral r, Move<SubmitReferral> move)
     {
+        // the village wrote it, the township's doctor answers for it
+        if (r.Origin is not null)
+            r.SenderClinician = move.Actor.OnBehalfOf ?? move.Actor.Subject;
         var command = move.Command;
         if (command.ConfirmDuplicate && !r.Flags.Contains("DUPLICATE_CONFIRMED"))
             r.Flags = [.. r.Flags, "DUPLICATE_CONFIRMED"];
@@ -64,6 +78,10 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverrid
             return new Problem(Refusals.Duplicate) { More = new Dictionary<string, object?> { ["openReferral"] = open } };
         if (facts.LevelSkipped && !r.IsEmergency && !r.Flags.Contains("LEVEL_SKIP_REASONED"))
             return Refusals.Rule("/levelSkipReason", "A referral goes up one level at a time; give a reason to skip one.", "转诊应逐级进行；越级转诊须填写理由。");
+        if (facts.OverTheTownship && !r.IsEmergency)
+            return Refusals.Rule("/to/institution", "A village clinic refers to its township, whose doctor refers on.", "村卫生室应转至所属乡镇卫生院，由其医生继续上转。");
+        if (facts.LeavesRegion && !r.IsEmergency && !r.Flags.Contains("OUT_OF_REGION_REASONED"))
+            return Refusals.Rule("/leaveRegionReason", "It leaves the region and the alliance; say why.", "转出本区域和医联体须填写理由。");
         if (RuleOverride.Pass(r, move, facts.Rules, facts.Override) is { } warned)
             return warned;
         if (facts.NeedsReview && !facts.Reviewed && !r.IsEmergency)
@@ -79,6 +97,9 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverrid
 
     private static Problem? Complete(Referral r)
     {
+        // what a patient asks for is a wish; the slip is the doctor's
+        if (r.Flags.Contains(RequestedByPatient) && r.SlipVersion == 1)
+            return Refusals.Rule("/impression", "The patient asked for it: amend it first, the slip is the doctor's.", "患者自助申请须由医生补充完善后提交。");
         // consent of an emergency may follow within a day
         if (r.ConsentAt is null && !r.IsEmergency)
             return Refusals.Rule("/consent", "The patient's consent must be recorded.", "须记录患者知情同意。");

@@ -65,7 +65,8 @@ internal sealed class GetReferral(ReferralStore store, Access access, Actions ac
     public bool MaySeePatient(Caller caller, Referral referral)
     {
         var sides = access.SidesOf(caller, referral);
-        if (caller.Purpose != "TREATMENT" || caller.Role == Role.AllianceOffice || (sides & (Side.Sender | Side.Receiver)) == 0)
+        if (caller.Purpose != "TREATMENT" || caller.Role == Role.AllianceOffice || (sides & (Side.Sender | Side.Receiver | Side.Drafter)) == 0
+            && caller.Institution != referral.Origin && !Access.IsFamilyDoctor(caller, referral))
             return false;
         return !referral.Sensitive || sides.HasFlag(Side.Sender) || caller.Department is null || caller.Department == referral.Department;
     }

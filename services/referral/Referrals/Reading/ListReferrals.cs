@@ -13,7 +13,7 @@ namespace ReferralService.Referrals.Reading;
 /// <summary>What a worklist may be narrowed to.</summary>
 internal sealed record ListFilter
 {
-    /// <summary>sender, receiver, or both when absent.</summary>
+    /// <summary>sender, receiver, drafter (a village clinic) or familyDoctor; sender and receiver when absent.</summary>
     [FromQuery(Name = "as")] public string? As { get; init; }
     [FromQuery(Name = "state")] public string[]? State { get; init; }
     [FromQuery(Name = "open")] public bool? Open { get; init; }
@@ -116,11 +116,18 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
             case "receiver":
                 query.Where.Add("receiver = @me and submitted_at is not null");
                 break;
+            case "drafter":
+                query.Where.Add("origin = @me");
+                break;
+            case "familyDoctor":
+                query.Parameters.Add("myself", caller.Subject);
+                query.Where.Add("family_clinic = @me and family_doctor = @myself and submitted_at is not null");
+                break;
             case null:
                 query.Where.Add("(sender = @me or receiver = @me and submitted_at is not null)");
                 break;
             default:
-                checks.Add("as", "sender or receiver.", "应为 sender 或 receiver。");
+                checks.Add("as", "sender, receiver, drafter or familyDoctor.", "应为 sender、receiver、drafter 或 familyDoctor。");
                 break;
         }
         if (filter.State is { Length: > 0 } states)

@@ -12,18 +12,31 @@ internal sealed record Named(string Code, string? Name);
 /// <summary>A patient as a list shows it.</summary>
 internal sealed record MaskedPatient(string Name, string Sex, int? BirthYear);
 
+/// <summary>Why this one goes first: shown, so that nobody has to guess.</summary>
+internal sealed record PriorityReason(string Code, string Text)
+{
+    public static PriorityReason? Of(Referral r) => r switch
+    {
+        { Priority: Priority.Emergency } => new("EMERGENCY", "急诊，绿色通道优先"),
+        { Priority: Priority.Urgent, Contracted: true } => new("URGENT_AND_CONTRACTED", "急症，且为家庭医生签约居民，优先就诊、检查和住院"),
+        { Priority: Priority.Urgent } => new("URGENT", "急症优先"),
+        { Contracted: true } => new("FAMILY_DOCTOR_CONTRACT", "家庭医生签约居民，优先就诊、检查和住院"),
+        _ => null,
+    };
+}
+
 /// <summary>A line of a list: enough to choose what to open, nothing that needs decrypting.</summary>
 internal sealed record ReferralLine(
     Guid Id, string ReferralNo, Guid EpisodeId, Direction Direction, ReferralKind Kind, Priority Priority,
     GreenChannel? GreenChannel, string State, DateTimeOffset StateSince, string WaitingFor, Deadline? NextDeadline,
-    Named Sender, Named Receiver, Named? Department, string? ClaimedBy, bool Contracted, MaskedPatient Patient,
+    Named Sender, Named Receiver, Named? Department, string? ClaimedBy, bool Contracted, PriorityReason? PriorityReason, MaskedPatient Patient,
     string? OwnNo, DateTimeOffset? SubmittedAt, DateTimeOffset ChangedAt)
 {
     public static ReferralLine Of(Referral r, AllianceSnapshot alliance, string institution) => new(
         r.Id, r.ReferralNo, r.EpisodeId, r.Direction, r.Kind, r.Priority, r.GreenChannel, r.State, r.StateSince,
         Workflow.WaitingFor.Of(r), Deadline.Of(r), new(r.Sender, alliance.NameOf(r.Sender)), new(r.Receiver, alliance.NameOf(r.Receiver)),
         r.Department is null ? null : new(r.Department, alliance.DepartmentName(r.Receiver, r.Department)),
-        r.ClaimedBy, r.Contracted, new(r.PatientMasked, r.PatientSex, r.PatientBirthYear),
+        r.ClaimedBy, r.Contracted, Reading.PriorityReason.Of(r), new(r.PatientMasked, r.PatientSex, r.PatientBirthYear),
         institution == r.Sender ? r.SenderOwnNo : r.ReceiverOwnNo, r.SubmittedAt, r.ChangedAt);
 }
 
@@ -34,7 +47,8 @@ internal sealed record ReferralView(
     Channel Channel, bool Synthetic, string State, DateTimeOffset StateSince, long Sequence, string WaitingFor, Deadline? NextDeadline,
     Named Sender, string SenderClinician, Named Receiver, Named? Department, Named? Clinician, int Leg, IReadOnlyList<string> Tried,
     string? SenderOwnNo, string? ReceiverOwnNo, IReadOnlyList<string> Purposes, IReadOnlyList<string> Flags,
-    bool Contracted, bool StandingAgreement, bool Sensitive,
+    bool Contracted, PriorityReason? PriorityReason, string? ContractId, Named? FamilyDoctor, IReadOnlyList<string> Participants, Named? Origin,
+    bool StandingAgreement, bool Sensitive,
     MaskedPatient Patient, Identity? Identity, ReferralForm? Slip, BookingFacts? Booking, DateTimeOffset? ExpectedArrival,
     string? ClaimedBy, Outcome? Outcome, string? Reason, bool AfterAcceptance, bool InError, string? ReplacedBy,
     string? VisitNo, bool? RehabEligible, LinkedReferral? LiveReturn, LinkedReferral? Linked, FollowUpFacts? FollowUps, int? Rating,
@@ -46,7 +60,9 @@ internal sealed record ReferralView(
         new(r.Sender, alliance.NameOf(r.Sender)), r.SenderClinician, new(r.Receiver, alliance.NameOf(r.Receiver)),
         r.Department is null ? null : new(r.Department, alliance.DepartmentName(r.Receiver, r.Department)),
         r.Clinician is null ? null : new(r.Clinician, alliance.ClinicianName(r.Clinician)), r.Leg, r.Tried,
-        r.SenderOwnNo, r.ReceiverOwnNo, r.Purposes, r.Flags, r.Contracted, r.StandingAgreement, r.Sensitive,
+        r.SenderOwnNo, r.ReceiverOwnNo, r.Purposes, r.Flags, r.Contracted, Reading.PriorityReason.Of(r), r.ContractId,
+        r.FamilyDoctor is null ? null : new(r.FamilyDoctor, alliance.ClinicianName(r.FamilyDoctor)), r.Participants,
+        r.Origin is null ? null : new(r.Origin, alliance.NameOf(r.Origin)), r.StandingAgreement, r.Sensitive,
         new(r.PatientMasked, r.PatientSex, r.PatientBirthYear), identity, slip,
         r.BookingId is { } booking ? new(booking, r.BookingResource!, r.BookingStartsAt!.Value, r.BookingEndsAt!.Value) : null,
         r.ExpectedArrival, r.ClaimedBy, r.Outcome, r.Reason, r.AfterAcceptance, r.InError, r.ReplacedBy, r.VisitNo, r.RehabEligible,

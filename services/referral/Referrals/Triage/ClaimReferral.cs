@@ -17,8 +17,9 @@ internal sealed record AcknowledgeEmergency : ICommand
 /// <summary>A clinician takes it up, for 15 minutes from the last move.</summary>
 internal sealed record ClaimReferral : ICommand
 {
-    /// <summary>A claim slides with every move of the claimant.</summary>
-    public static readonly TimeSpan HeldFor = TimeSpan.FromMinutes(15);
+    /// <summary>A claim slides with every move of the claimant; how long it lasts is the timer Claim's setting.</summary>
+    public static TimeSpan HeldFor(Referral r, Move move) =>
+        TimeSpan.FromMinutes(move.Alliance.TimerFor(Deadlines.Timers.Claim, r, move.Now).ActAfterMinutes ?? 15);
 
     public void Check(Checks checks)
     {
@@ -27,7 +28,7 @@ internal sealed record ClaimReferral : ICommand
     public static void Take(Referral r, Move<ClaimReferral> move)
     {
         r.ClaimedBy = move.Actor.Subject;
-        r.ClaimedUntil = move.Now + HeldFor;
+        r.ClaimedUntil = move.Now + HeldFor(r, move);
         r.Assigned = false;
     }
 
@@ -35,7 +36,7 @@ internal sealed record ClaimReferral : ICommand
     public static void Slide(Referral r, Move move)
     {
         if (r.At(ReferralState.InTriage) && r.ClaimedUntil is not null && r.ClaimedBy == move.Actor.Subject)
-            r.ClaimedUntil = move.Now + HeldFor;
+            r.ClaimedUntil = move.Now + HeldFor(r, move);
     }
 
     public static void LetGo(Referral r)

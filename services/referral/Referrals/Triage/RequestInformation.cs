@@ -29,7 +29,7 @@ internal sealed record SupplyInformation(string? Text) : ICommand
         // a priority that changed meanwhile has started triage anew
         r.TriagePaused += move.Now - (r.LegSubmittedAt > r.StateSince ? r.LegSubmittedAt.Value : r.StateSince);
         if (r.ClaimedUntil is not null)
-            r.ClaimedUntil = move.Now + ClaimReferral.HeldFor;
+            r.ClaimedUntil = move.Now + ClaimReferral.HeldFor(r, move);
     }
 }
 

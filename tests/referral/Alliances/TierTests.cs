@@ -1,0 +1,162 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using TestKit;
+using Xunit;
+
+namespace ReferralService.Tests.Alliances;
+
+/// <summary>One level at a time, the village drafts, the lead hospital signs what leaves the region; and no way around it.</summary>
+public sealed class TierTests : IAsyncLifetime
+{
+    // a village of the township, and a hospital of another region in no alliance
+    private const string Village = "village", Far = "far";
+    private readonly ReferralHost _host = new();
+    private readonly Dictionary<string, string> _codes = new() { [Village] = Codes.New(), [Far] = Codes.New() };
+
+    public async Task InitializeAsync()
+    {
+        await _host.InitializeAsync();
+        await Put(_codes[Village], "VillageClinic", "210681", ReferralHost.Township);
+        await Put(_codes[Far], "SecondaryHospital", "210999", null);
+        await Is(Operator.PutAsJsonAsync($"/v1/institutions/{_codes[Far]}/departments/03.03", new { name = "神经内科" }), HttpStatusCode.Created);
+        await Is(Operator.PutAsJsonAsync($"/v1/alliances/al-county/members/{_codes[Village]}/2024-01-01", new { }), HttpStatusCode.Created);
+
+        Task Put(string code, string level, string region, string? parent) => Is(Operator.PutAsJsonAsync($"/v1/institutions/{code}",
+            new { name = code, level, type = "General", ownership = "Public", region, parent, synthetic = true }, ServiceDefaults.Json.Lenient), HttpStatusCode.Created);
+    }
+
+    public Task DisposeAsync() => _host.DisposeAsync();
+
+    private HttpClient Operator => _host.As(ReferralHost.County, "Operator");
+    private HttpClient InVillage => _host.As(_codes[Village], subject: "dr-village");
+    private HttpClient Township(string subject = "dr-township", string role = "Clinician") => _host.As(ReferralHost.Township, role, subject);
+
+    private static async Task<JsonElement> Is(Task<HttpResponseMessage> asked, HttpStatusCode status, string? code = null)
+    {
+        var answer = await asked;
+        var body = await answer.Content.ReadAsStringAsync();
+        answer.StatusCode.Should().Be(status, body);
+        var json = JsonDocument.Parse(body).RootElement;
+        if (code is not null)
+            json.GetProperty("code").GetString().Should().Be(code);
+        return json;
+    }
+
+    private static string Pointer(JsonElement problem) => problem.GetProperty("errors")[0].GetProperty("pointer").GetString()!;
+
+    [Fact]
+    public async Task A_village_clinic_drafts_and_the_doctor_of_its_township_submits()
+    {
+        var slip = A.UpwardSlip(ReferralHost.County);
+        await Is(InVillage.Command("/v1/referrals?submit=true", slip), HttpStatusCode.UnprocessableEntity, "rule-broken");
+        var draft = await Is(InVillage.Command("/v1/referrals", slip), HttpStatusCode.Created);
+        draft.GetProperty("availableActions").EnumerateArray().Select(a => a.GetString()).Should().BeEquivalentTo("amend", "discard");
+        var path = $"/v1/referrals/{draft.GetProperty("id").GetGuid()}";
+        await Is(InVillage.Command(path + "/submit", new { }, "*"), HttpStatusCode.Forbidden);
+        await Is(InVillage.Command(path + "/amend", new { slip }, "*"), HttpStatusCode.OK);
+        (await Is(Township().Command(path + "/submit", new { }, "*"), HttpStatusCode.OK)).GetProperty("state").GetString().Should().Be("Submitted");
+        var view = await Is(InVillage.GetAsync(path), HttpStatusCode.OK);
+        view.GetProperty("sender").GetProperty("code").GetString().Should().Be(ReferralHost.Township);
+        view.GetProperty("senderClinician").GetString().Should().Be("dr-township");
+        view.GetProperty("origin").GetProperty("code").GetString().Should().Be(_codes[Village]);
+        view.TryGetProperty("slip", out _).Should().BeTrue("it wrote it");
+        (await Is(InVillage.GetAsync("/v1/referrals?as=drafter"), HttpStatusCode.OK)).GetProperty("items").GetArrayLength().Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_village_clinic_refers_to_its_township_itself_by_default_and_an_emergency_anywhere()
+    {
+        var up = await Is(InVillage.Command("/v1/referrals?submit=true", A.UpwardSlip(change: slip => slip.Remove("to"))), HttpStatusCode.Created);
+        (await Is(InVillage.GetAsync("/v1/referrals/" + up.GetProperty("id").GetGuid()), HttpStatusCode.OK)).GetProperty("receiver").GetProperty("code").GetString()
+            .Should().Be(ReferralHost.Township);
+        await Is(InVillage.Command("/v1/referrals?submit=true", A.UpwardSlip(ReferralHost.County, slip => (slip["priority"], slip["greenChannel"]) = ("Emergency", "ChestPain"))), HttpStatusCode.Created);
+    }
+
+    [Fact]
+    public async Task No_draft_rewritten_and_no_reason_given_takes_a_village_past_its_township()
+    {
+        var draft = await Is(InVillage.Command("/v1/referrals", A.UpwardSlip(change: slip => slip.Remove("to"))), HttpStatusCode.Created);
+        var path = $"/v1/referrals/{draft.GetProperty("id").GetGuid()}";
+        await Is(InVillage.Command(path + "/amend", new { slip = A.UpwardSlip(ReferralHost.County, slip => slip["levelSkipReason"] = "患者要求") }, "*"), HttpStatusCode.OK);
+        Pointer(await Is(InVillage.Command(path + "/submit", new { }, "*"), HttpStatusCode.UnprocessableEntity, "rule-broken")).Should().Be("/to/institution");
+        // an alliance may let its villages send themselves
+        await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", villageClinicsSubmit = true }), HttpStatusCode.Created);
+        _host.Clock.Advance(TimeSpan.FromSeconds(1));
+        await Is(InVillage.Command(path + "/submit", new { }, "*"), HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task What_leaves_the_region_says_why_and_is_signed_by_the_lead_hospital()
+    {
+        JsonObject Slip(bool reasoned) => A.UpwardSlip(_codes[Far], slip =>
+        {
+            if (reasoned)
+                slip["leaveRegionReason"] = "本区域无该专科";
+        });
+        Pointer(await Is(Township().Command("/v1/referrals?submit=true", Slip(false)), HttpStatusCode.UnprocessableEntity, "rule-broken")).Should().Be("/leaveRegionReason");
+        await Is(Township().Command("/v1/referrals?submit=true", Slip(true)), HttpStatusCode.Conflict, "review-needed");
+        var draft = await Is(Township().Command("/v1/referrals", Slip(true)), HttpStatusCode.Created);
+        var path = $"/v1/referrals/{draft.GetProperty("id").GetGuid()}";
+        await Is(Township().Command(path + "/submit", new { }, "*"), HttpStatusCode.Conflict, "review-needed");
+        await Is(_host.As(ReferralHost.County, "Head", "head-county").GetAsync(path), HttpStatusCode.NotFound);
+        await Is(Township().Command(path + "/send-for-review", new { }, "*"), HttpStatusCode.OK);
+        await Is(Township("head-township", "Head").Command(path + "/approve", new { }, "*"), HttpStatusCode.Forbidden);
+        await Is(_host.As(ReferralHost.County, "Head", "head-county").GetAsync(path), HttpStatusCode.OK);
+        (await Is(_host.As(ReferralHost.County, "Head", "head-county").Command(path + "/approve", new { }, "*"), HttpStatusCode.OK)).GetProperty("state").GetString().Should().Be("Submitted");
+        var view = await Is(Township().GetAsync(path), HttpStatusCode.OK);
+        view.GetProperty("flags").EnumerateArray().Select(f => f.GetString()).Should().Contain("OUT_OF_REGION");
+    }
+
+    [Fact]
+    public async Task A_redirect_is_no_way_out_of_the_region_and_no_way_past_a_level()
+    {
+        var referral = await A.Submitted(_host, receiver: ReferralHost.County);
+        var out_ = new { institution = _codes[Far], department = "03.03", reason = "NO_CAPACITY", patientAgrees = true };
+        // the receiver is the lead hospital itself: what it redirects it has seen
+        await Is(Township().Command($"/v1/referrals/{referral.Id}/redirect", out_, "*"), HttpStatusCode.UnprocessableEntity, "rule-broken");
+        await Is(_host.As(ReferralHost.County).Command($"/v1/referrals/{referral.Id}/redirect", out_, "*"), HttpStatusCode.OK);
+        (await Is(Township().GetAsync($"/v1/referrals/{referral.Id}"), HttpStatusCode.OK)).GetProperty("flags").GetRawText().Should().Contain("OUT_OF_REGION");
+    }
+
+    [Fact]
+    public async Task An_onward_referral_that_leaves_the_region_is_drafted_and_waits_for_the_signature()
+    {
+        var referral = await A.Submitted(_host, receiver: ReferralHost.County);
+        await referral.Does("accept", new { department = "03.03" });
+        await referral.Does("arrive", new { identifiedBy = "IdCard" });
+        var onward = A.UpwardSlip(_codes[Far], slip =>
+        {
+            slip.Remove("patient");
+            slip["leaveRegionReason"] = "本区域无该专科";
+        });
+        var answer = await Is(_host.As(ReferralHost.County).Command($"/v1/referrals/{referral.Id}/refer-onward", new { slip = onward }, "*"), HttpStatusCode.OK);
+        answer.GetProperty("linked")[0].GetProperty("state").GetString().Should().Be("InternalReview");
+        var path = $"/v1/referrals/{answer.GetProperty("linked")[0].GetProperty("id").GetGuid()}";
+        (await Is(_host.As(ReferralHost.County, "Head", "head-county").Command(path + "/approve", new { }, "*"), HttpStatusCode.OK)).GetProperty("state").GetString().Should().Be("Submitted");
+    }
+
+    [Fact]
+    public async Task A_head_signs_where_the_alliance_says_so_but_not_for_a_contracted_patient_and_not_for_an_emergency()
+    {
+        await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", internalReview = true }), HttpStatusCode.Created);
+        _host.Clock.Advance(TimeSpan.FromSeconds(1));
+        (await Is(Township().GetAsync("/v1/settings"), HttpStatusCode.OK)).GetProperty("internalReview").GetBoolean().Should().BeTrue("a member inherits it");
+        await Is(Township().Command("/v1/referrals?submit=true", A.UpwardSlip()), HttpStatusCode.Conflict, "review-needed");
+        var idNo = Residents.New();
+        await Residents.Signed(_host, Residents.Team(idNo));
+        await A.Submitted(_host, Residents.Slip(idNo));
+        await A.Emergency(_host);
+        // a member may differ, and a public emergency changes the step for all
+        await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", institution = ReferralHost.OtherTownship, internalReview = false }), HttpStatusCode.Created);
+        await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", profile = "SURGE", internalReview = false }), HttpStatusCode.Created);
+        _host.Clock.Advance(TimeSpan.FromSeconds(1));
+        await A.Submitted(_host, sender: ReferralHost.OtherTownship);
+        await Is(Township().Command("/v1/referrals?submit=true", A.UpwardSlip()), HttpStatusCode.Conflict, "review-needed");
+        await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/alliances/al-county/profile", new { profile = "SURGE", reason = "应急响应" }), HttpStatusCode.Created);
+        _host.Clock.Advance(TimeSpan.FromSeconds(1));
+        await A.Submitted(_host);
+    }
+}
