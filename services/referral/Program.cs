@@ -1,6 +1,7 @@
 using ReferralService;
 using ReferralService.Alliances;
 using ReferralService.Deadlines;
+using ReferralService.Matching;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Booking;
 using ReferralService.Workflow;
@@ -13,7 +14,9 @@ builder.AddServiceDefaults(new("referral", "Referral", "Two-way referrals of a m
 {
     Sections = ReferralRoutes.Sections,
 });
-builder.AddBus(new Subscription(WhenSchedulingAnswers.Queue, SchedulingEvents.Exchange, WhenSchedulingAnswers.Hears, typeof(WhenSchedulingAnswers)));
+builder.AddBus(
+    new Subscription(WhenSchedulingAnswers.Queue, SchedulingEvents.Exchange, WhenSchedulingAnswers.Hears, typeof(WhenSchedulingAnswers)),
+    new Subscription(WhenCapacityChanges.Queue, SchedulingEvents.Exchange, WhenCapacityChanges.Hears, typeof(WhenCapacityChanges)));
 builder.AddReferrals();
 
 var app = builder.Build();

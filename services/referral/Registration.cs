@@ -3,6 +3,7 @@ using ReferralService.Alliances.Http;
 using ReferralService.Alliances.Import;
 using ReferralService.Alliances.Sheets;
 using ReferralService.Deadlines;
+using ReferralService.Matching;
 using ReferralService.Patients;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Intake;
@@ -28,6 +29,9 @@ internal static class Registration
         services.AddSingleton<Alliances.FamilyDoctor.ContractRoutes>();
         services.AddSingleton<ImportRules>();
         services.AddSingleton<Once>();
+        services.AddSingleton<MatchOffers>();
+        services.AddSingleton<MatchDesk>();
+        services.AddSingleton<MatchRoutes>();
 
         services.AddSingleton<ReferralStateMachine>();
         services.AddSingleton<MoveIndex>();

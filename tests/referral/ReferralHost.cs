@@ -67,10 +67,10 @@ public sealed class ReferralHost : IAsyncLifetime
     }
 
     /// <summary>Says something as scheduling does: over the broker.</summary>
-    public async Task SchedulingSays(string type, SchedulingFacts facts, Guid? id = null)
+    public async Task SchedulingSays(string type, SchedulingFacts facts, Guid? id = null, DateTimeOffset? at = null)
     {
         var exchange = await Services.GetRequiredService<IBus>().GetSendEndpoint(new Uri($"exchange:{SchedulingEvents.Exchange}?type=topic"));
-        var message = new SchedulingEvent("1.0", id ?? Guid.NewGuid(), "/scheduling", type, facts.ReferralNo ?? "", Clock.GetUtcNow(), "application/json",
+        var message = new SchedulingEvent("1.0", id ?? Guid.NewGuid(), "/scheduling", type, facts.ReferralNo ?? "", at ?? Clock.GetUtcNow(), "application/json",
             CloudEvents.SchemaOf(type), null, facts);
         await exchange.Send(message, send => send.SetRoutingKey(type));
     }

@@ -46,6 +46,8 @@ internal sealed class AllianceSnapshot
     private readonly Dictionary<string, Clinician> _clinicians;
     private readonly Dictionary<string, Alliance> _alliances;
     private readonly ILookup<string, Membership> _memberships;
+    private readonly ILookup<string, Department> _departmentsOf;
+    private readonly ILookup<(string, string?), Clinician> _cliniciansOf;
     private readonly ILookup<string, StandingAgreement> _agreements;
     private readonly Dictionary<(string, string), ReasonCode> _reasons;
     private readonly HashSet<string> _sensitiveGroups;
@@ -60,7 +62,9 @@ internal sealed class AllianceSnapshot
         _byName = _institutions.Values.GroupBy(i => i.Name).Where(g => g.Count() == 1).ToDictionary(g => g.Key, g => g.Single());
         _departmentNames = departments.ToDictionary(d => (d.Institution, d.Code), d => d.Name);
         _departments = [.. _departmentNames.Keys];
+        _departmentsOf = departments.ToLookup(d => d.Institution);
         _clinicians = clinicians.ToDictionary(c => c.Id);
+        _cliniciansOf = _clinicians.Values.ToLookup(c => (c.Institution, c.Department));
         _alliances = alliances.ToDictionary(a => a.Id);
         _memberships = memberships.ToLookup(m => m.Institution);
         _agreements = agreements.ToLookup(a => a.Receiver);
@@ -96,6 +100,10 @@ internal sealed class AllianceSnapshot
     public bool HasDepartment(string institution, string? department) =>
         department is not null && _departments.Contains((institution, department));
 
+    public IEnumerable<Department> DepartmentsOf(string institution) => _departmentsOf[institution];
+
+    public IEnumerable<Clinician> CliniciansOf(string institution, string department) => _cliniciansOf[(institution, department)];
+
     public bool WorksAt(string clinician, string institution) =>
         _clinicians.TryGetValue(clinician, out var known) && known.Institution == institution;
 
@@ -122,6 +130,9 @@ internal sealed class AllianceSnapshot
 
     public IEnumerable<string> AlliancesOf(string institution, DateOnly on) =>
         _memberships[institution].Where(m => m.Since <= on && (m.Until is null || m.Until >= on)).Select(m => m.Alliance);
+
+    public IEnumerable<Alliance> SharedAlliances(string a, string b, DateOnly on) =>
+        AlliancesOf(a, on).Intersect(AlliancesOf(b, on)).Select(id => _alliances[id]);
 
     /// <summary>
     /// The alliance whose rules hold for an institution, or for two of them together: one they share before the first

@@ -105,7 +105,7 @@ internal static class Preparations
         if (made is null)
             return (null, [], Inside("/slip", problem!));
         var linked = made with { Identity = null };
-        var facts = await intake.LookUp(linked.Referral, form, null, runner.Alliance, runner.Now);
+        var facts = await intake.LookUp(linked.Referral, made.Form, null, runner.Alliance, runner.Now);
         var submit = new SubmitReferral(form.ConfirmDuplicate) { Facts = facts };
         var id = linked.Referral.Id;
         // what must be signed first is drafted and sent for review: no way around the signature

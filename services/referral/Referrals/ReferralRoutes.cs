@@ -1,5 +1,6 @@
 using Referrals.Contracts;
 using ReferralService.Patients;
+using ReferralService.Matching;
 using ReferralService.Referrals.Annotations;
 using ReferralService.Referrals.Booking;
 using ReferralService.Referrals.Decision;
@@ -22,6 +23,7 @@ internal static class ReferralRoutes
     {
         ["Referrals"] = "Writing, finding and reading referrals.",
         ["Rules"] = "The alliance's rules as data: who should go up, who may come down, and what a referral is warned of.",
+        ["Matching"] = "Where a patient could go: ranked, explained, and chosen with a reason.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
         ["Contracts"] = "Family-doctor contracts: who signed with whom.",
         ["Settings"] = "What an alliance sets for its members, and how long each timer is.",
@@ -44,6 +46,7 @@ internal static class ReferralRoutes
 
         EvaluateRules.Map(routes);
         PublishRules.Map(routes);
+        MatchRoutes.Map(routes);
 
         var moves = new MoveRoutes(routes);
         var form = CreateReferral.Example;

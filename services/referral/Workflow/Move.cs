@@ -101,7 +101,11 @@ internal sealed record SlipVersion(int Version, string Content, string WrittenBy
 
 /// <summary>A referral that does not stand in the table yet, with what is stored beside it.</summary>
 /// <param name="Identity">Null when the patient is already on file (a linked referral).</param>
-internal sealed record NewReferral(Referral Referral, SlipVersion Slip, Identity? Identity);
+internal sealed record NewReferral(Referral Referral, SlipVersion Slip, Identity? Identity)
+{
+    /// <summary>The form as it was taken: with what the service found out about it.</summary>
+    public Referrals.Intake.ReferralForm? Form { get; init; }
+}
 
 /// <summary>A move of another referral that one move brings about; both are stored in one transaction.</summary>
 /// <param name="Required">True when its refusal refuses the whole; otherwise a state that does not know it is no fault.</param>

@@ -29,6 +29,7 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         },
         // a list shows whoever asks his own, a stranger none of ours
         new("/v1/referrals") { Party = _ => Clinic, Stranger = Stranger, ForStranger = 200, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        new("/v1/matches") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
         // the directory is read by everybody in it, and written by its offices
         new("/v1/institutions/{code}") { Thing = () => Things(ReferralHost.Township), Party = Office },
         new("/v1/institutions") { Party = Office },

@@ -91,7 +91,7 @@ internal sealed class CreateReferral(
         else if (submit)
             ran = await Run(runner.Machine.Submit, new SubmitReferral(form.ConfirmDuplicate)
             {
-                Facts = await intake.LookUp(referral, form, created.Identity, alliance, now),
+                Facts = await intake.LookUp(referral, created.Form, created.Identity, alliance, now),
             });
         else
             ran = await Run(runner.Machine.StartDraft, new DraftReferral());

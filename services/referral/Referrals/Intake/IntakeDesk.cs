@@ -4,6 +4,7 @@ using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Alliances;
 using ReferralService.Alliances.FamilyDoctor;
+using ReferralService.Matching;
 using ReferralService.Patients;
 using ReferralService.Referrals.Booking;
 using ReferralService.Rules;
@@ -13,7 +14,7 @@ using ServiceDefaults.Http;
 namespace ReferralService.Referrals.Intake;
 
 /// <summary>Turns a filled form into a referral that has not moved yet, and looks up what its submission depends on.</summary>
-internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, ReferralNumbers numbers)
+internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, ReferralNumbers numbers, MatchOffers offers)
 {
     /// <summary>
     /// A referral of <paramref name="sender"/> as the form says, or what the alliance's data says against it. With a
@@ -48,6 +49,13 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         var day = ChinaTime.DayOf(now);
         if (EvaluateRules.UnknownIndication(form.Indications, alliance.Rules, day, "") is { } unknown)
             return (null, unknown);
+        if (form.Match is { } choice)
+        {
+            var (taken, refused) = offers.Take(choice, sender, target.Code, form.To?.Department, alliance, now);
+            if (refused is not null)
+                return (null, refused);
+            form = form with { Match = taken };
+        }
 
         var identity = parent is null ? Identity.Of(form.Patient!) : null;
         var group = form.Diagnosis?.Code?[..3].ToUpperInvariant() ?? parent?.DiagnosisGroup;
@@ -92,7 +100,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
 
         // the patient's own part lives with the patient; the slip keeps what the doctor wrote
         var content = JsonSerializer.Serialize(form with { Patient = null }, ServiceDefaults.Json.Lenient);
-        return (new(referral, new(1, content, author), identity), null);
+        return (new(referral, new(1, content, author), identity) { Form = form }, null);
     }
 
     /// <summary>
@@ -171,7 +179,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             LeavesRegion = leaves,
             OverTheTownship = referral.IsUp && !settings.VillageClinicsSubmit
                 && alliance.Find(referral.Sender) is { Level: "VillageClinic", Parent: { } township } && township != referral.Receiver,
-            Rules = Judge(referral, form, alliance, now), Override = form?.Override,
+            Rules = Judge(referral, form, alliance, now), Override = form?.Override, Match = form?.Match,
         };
     }
 
@@ -201,6 +209,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             flags.Add("RETRO_ENTRY");
         if (!string.IsNullOrWhiteSpace(form.LevelSkipReason))
             flags.Add("LEVEL_SKIP_REASONED");
+        if (form.Match is { IsFirst: false })
+            flags.Add(MatchOffers.Overridden);
         if (!string.IsNullOrWhiteSpace(form.LeaveRegionReason))
             flags.Add("OUT_OF_REGION_REASONED");
         return [.. flags];

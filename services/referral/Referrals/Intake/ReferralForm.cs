@@ -1,5 +1,6 @@
 using Referrals.Contracts;
 using ReferralService.Patients;
+using ReferralService.Matching;
 using ReferralService.Referrals.Annotations;
 using ReferralService.Rules;
 using ReferralService.Workflow;
@@ -66,6 +67,8 @@ internal sealed record ReferralForm
     public DateOnly? IndicatedSince { get; init; }
     /// <summary>Why it goes although a rule warns.</summary>
     public RuleOverride? Override { get; init; }
+    /// <summary>The ranking the target was chosen from.</summary>
+    public MatchChoice? Match { get; init; }
     /// <summary>How the patient agreed; the doctor's signature on the slip stands for it when absent.</summary>
     public ConsentGiven? Consent { get; init; }
     /// <summary>The sender's own number for the case.</summary>
@@ -126,6 +129,7 @@ internal sealed record ReferralForm
         EvaluateRules.Ticked(checks, Indications, Measures, at);
         checks.Day(IndicatedSince, at + "/indicatedSince");
         Override?.Check(checks, at + "/override");
+        Match?.Check(checks, at + "/match");
         Plan?.Check(checks, at + "/plan");
         if (Consent is not null)
             checks.Required(Consent.Form, at + "/consent/form");

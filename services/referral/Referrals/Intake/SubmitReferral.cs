@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+using ReferralService.Matching;
 using ReferralService.Referrals.Journey;
 using ReferralService.Rules;
 using ReferralService.Workflow;
@@ -22,6 +24,9 @@ internal sealed record SubmissionFacts(string? OpenDuplicate, bool NeedsReview, 
 
     /// <summary>The slip's reason to go although a rule warns.</summary>
     public RuleOverride? Override { get; init; }
+
+    /// <summary>The ranking the target was chosen from, with the place of the chosen one.</summary>
+    public MatchChoice? Match { get; init; }
 
     public static readonly SubmissionFacts None = new(null, false, false);
 }
@@ -81,6 +86,11 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverrid
             return warned;
         if (facts.NeedsReview && !facts.Reviewed && !r.IsEmergency)
             return Refusals.ReviewNeeded;
+        if (facts.Match is { } match)
+            (move.Detail ??= []).Add("match", new JsonObject
+            {
+                ["rank"] = match.Rank, ["of"] = match.Of, ["first"] = match.First, ["reason"] = match.Reason,
+            });
         Start(r, move.Now);
         return null;
     }
