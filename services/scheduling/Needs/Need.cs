@@ -87,13 +87,13 @@ internal sealed record Need
     /// <summary>Place in the order of a line: priority, then a family-doctor contract; among equals the time decides.</summary>
     public int Rank => (2 - (int)Priority) * 2 + (Contracted ? 0 : 1);
 
-    public static Need Of(ReferralEvent heard) => new Need
+    public static Need Of(HeardEvent heard) => new Need
     {
         ReferralId = heard.Data.Id, ReferralNo = heard.Data.ReferralNo, Sender = heard.Data.Sender,
     }.Hear(heard);
 
     /// <summary>This need after one more event.</summary>
-    public Need Hear(ReferralEvent heard)
+    public Need Hear(HeardEvent heard)
     {
         var data = heard.Data;
         var sequence = data.Sequence;
@@ -103,7 +103,7 @@ internal sealed record Need
             need = need with
             {
                 Sequence = sequence, Leg = data.Leg, State = data.State, Receiver = data.Receiver,
-                Department = data.Department, Priority = data.Priority,
+                Department = data.Department, Priority = data.Urgency,
             };
 
         if (data is { Resource: { } resource, Window: { } window } && Resources.All.Contains(resource))

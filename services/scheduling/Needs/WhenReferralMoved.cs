@@ -11,7 +11,7 @@ namespace SchedulingService.Needs;
 /// Hears what changes the need for a place. Each event has its effect once, in one transaction with what it leads to;
 /// an older one never undoes a newer one.
 /// </summary>
-internal sealed class WhenReferralMoved(Changes changes) : IConsumer<ReferralEvent>
+internal sealed class WhenReferralMoved(Changes changes) : IConsumer<HeardEvent>
 {
     /// <summary>Every event that may change what a referral needs; the others are never delivered here.</summary>
     public static readonly IReadOnlyList<string> Hears =
@@ -33,7 +33,7 @@ internal sealed class WhenReferralMoved(Changes changes) : IConsumer<ReferralEve
         [.. Hears.Select(name => "referral.*." + name)], typeof(WhenReferralMoved),
         Configure: endpoint => endpoint.ConcurrentMessageLimit = 16);
 
-    public async Task Consume(ConsumeContext<ReferralEvent> context)
+    public async Task Consume(ConsumeContext<HeardEvent> context)
     {
         var heard = context.Message;
         var name = ReferralEvents.NameOf(heard.Type);
@@ -69,7 +69,7 @@ internal sealed class WhenReferralMoved(Changes changes) : IConsumer<ReferralEve
         where referral_id = @ReferralId and (state in ('Held', 'Booked') or state = 'Used' and bed_id is not null)
         """;
 
-    private static async Task<(Need Need, IReadOnlyList<Booking> Bookings)?> Learn(Change change, ReferralEvent heard)
+    private static async Task<(Need Need, IReadOnlyList<Booking> Bookings)?> Learn(Change change, HeardEvent heard)
     {
         await using var rows = await change.Connection.QueryMultipleAsync(Hear, Parameters(Need.Of(heard), heard.Id));
         if (rows.Read<Need, bool, (Need Need, bool IsNew)?>((need, isNew) => (need, isNew), splitOn: "is_new").SingleOrDefault() is not var (known, isNew))
@@ -104,7 +104,7 @@ internal sealed class WhenReferralMoved(Changes changes) : IConsumer<ReferralEve
     }
 
     // what is said here belongs to the trace of the request that caused it, also where nobody collects traces
-    private static Activity Continue(ReferralEvent heard)
+    private static Activity Continue(HeardEvent heard)
     {
         var activity = new Activity("hear " + heard.Type);
         if (heard.TraceParent is { } parent)
