@@ -62,7 +62,7 @@ internal sealed class WhenReferralMoved(Changes changes) : IConsumer<HeardEvent>
         from heard
         on conflict (referral_id) do update set referral_id = excluded.referral_id
         -- xmax is zero in a row that was inserted
-        returning *, xmax = 0 as is_new;
+        returning {Need.Columns}, xmax = 0 as is_new;
 
         select {Booking.Columns}
         from booking
