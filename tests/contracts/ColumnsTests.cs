@@ -26,7 +26,7 @@ public sealed partial class ColumnsTests
     [GeneratedRegex(@"create table (?:if not exists )?(\w+)")]
     private static partial Regex Created();
 
-    // select * from T, and select t.* from T t
-    [GeneratedRegex(@"select \*\s+from (?<table>\w+)|\b(?<alias>\w+)\.\*[^;]*?\b(from|join) (?<table>\w+) \k<alias>\b", RegexOptions.Singleline)]
+    // select * from T, insert into T … returning *, and select t.* from T t
+    [GeneratedRegex(@"(insert into|update) (?<table>\w+)[^;]*?returning \*|select \*\s+from (?<table>\w+)|\b(?<alias>\w+)\.\*[^;]*?\b(from|join) (?<table>\w+) \k<alias>\b", RegexOptions.Singleline)]
     private static partial Regex Stars();
 }
