@@ -32,6 +32,7 @@ internal sealed record AmendReferral(ReferralForm Slip) : ICommand
         (r.ExpectedArrival, r.ConsentAt, r.FollowUpsPlanned, r.NextFollowUpOn) = (to.ExpectedArrival, to.ConsentAt, to.FollowUpsPlanned, to.NextFollowUpOn);
         // a wish stays one however it is rewritten: its channel and its deadline
         (r.Channel, r.SenderClinician, r.SenderOwnNo) = (requested ? r.Channel : to.Channel, to.SenderClinician, to.SenderOwnNo);
+        (r.FirstContactAt, r.CalledAt, r.DispatchedAt) = (to.FirstContactAt, to.CalledAt, to.DispatchedAt);
         r.SlipVersion++;
         r.Author = move.Actor.Subject;
         move.NewSlip = new(r.SlipVersion, move.Command.Rewritten.Slip.Content, move.Actor.Subject);
