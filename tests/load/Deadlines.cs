@@ -9,7 +9,7 @@ namespace Load;
 internal sealed class Deadlines(Alliance alliance)
 {
     public const int Open = 100_000;
-    private const int PerSecond = 50, Burst = 1_000;
+    private const int PerSecond = 50, Burst = 1_000, Chunk = 10_000;
     private static readonly TimeSpan Bar = TimeSpan.FromSeconds(5);
 
     // copies of one submitted referral that has just been sent: each with its own warning to come, two hours after it was asked
@@ -21,7 +21,7 @@ internal sealed class Deadlines(Alliance alliance)
                  when n <= @burst then @start + make_interval(secs => 5)
                  when n <= @burst + @steady then @start + make_interval(secs => 5 + (n - @burst)::float8 / @perSecond)
                  else @start + interval '6 hours' + make_interval(secs => n % 3600) end as due
-                 from generate_series(1, @open) n) copy
+                 from generate_series(@first, @last) n) copy
         where template.id = @template
         """;
 
@@ -50,9 +50,10 @@ internal sealed class Deadlines(Alliance alliance)
         var sql = Copy.Replace("COLUMNS_OF_COPY", string.Join(", ", columns.Select(c => Changed.GetValueOrDefault(c, "template." + c))))
             .Replace("COLUMNS", string.Join(", ", columns));
         // the copying itself takes longer than the first ones would wait
-        var start = DateTimeOffset.UtcNow.AddSeconds(40);
+        var start = DateTimeOffset.UtcNow.AddSeconds(60);
         var steady = PerSecond * seconds;
-        await tables.Execute("set timezone = 'UTC'; " + sql, new { open = Open, burst = Burst, steady, perSecond = (double)PerSecond, start, template });
+        for (var first = 1; first <= Open; first += Chunk)
+            await tables.Execute(sql, new { first, last = first + Chunk - 1, burst = Burst, steady, perSecond = (double)PerSecond, start, template });
         await tables.Execute("analyze referral");
         if (DateTimeOffset.UtcNow > start.AddSeconds(4))
             throw new InvalidOperationException("Copying took too long: nothing was measured.");

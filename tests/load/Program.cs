@@ -9,6 +9,13 @@ var results = new List<Result>();
 try
 {
     Console.WriteLine($"Each step runs {seconds} s on {Environment.ProcessorCount} cores, everything on them: services, database, broker and this program.");
+    if (Option("--only") is "deadlines")
+    {
+        await using var one = new Steps(alliance);
+        var late = await new Deadlines(alliance).Measure(await one.SubmitOne(), seconds * 2);
+        Console.WriteLine(late);
+        return late.Met ? 0 : 1;
+    }
     var yardstick = new Yardstick();
     var pg8 = await yardstick.Measure(8, seconds);
     var pg32 = await yardstick.Measure(32, seconds);
@@ -20,11 +27,6 @@ try
     // the first seconds belong to the just-in-time compiler
     await steps.Loops(8, 20);
     var usage = new Usage(alliance);
-    if (Option("--only") is "deadlines")
-    {
-        results.Add(await new Deadlines(alliance).Measure(await steps.SubmitOne(), seconds * 2));
-        return results.All(r => r.Met) ? 0 : 1;
-    }
     if (Option("--only") is "loops")
     {
         await steps.Drained();

@@ -13,7 +13,10 @@ using ServiceDefaults.Http;
 
 namespace ReferralService.Deadlines;
 
-/// <summary>A new version of a timer's ladder. What is absent of alliance, priority, kind and profile is matched by everything.</summary>
+/// <summary>
+/// A new version of a timer's ladder. What is absent of alliance, priority, kind and profile is matched by everything;
+/// emergencies only by name, where their default is a matter of minutes.
+/// </summary>
 internal sealed record LadderForm : ICommand
 {
     /// <summary>Minutes counted from the timer's start; every deadline has to be met by people.</summary>

@@ -71,7 +71,10 @@ internal sealed record TimerSetting
 /// <summary>One rung of a ladder as it stands for a referral.</summary>
 internal sealed record Step(TimeSpan After, Rung Rung, IReadOnlyList<string> To);
 
-/// <summary>Every setting there is, defaults included; the most precise one that held at a moment is the one that counts.</summary>
+/// <summary>
+/// Every setting there is. What somebody has set goes before the defaults; of several the most precise one that held at
+/// the moment counts.
+/// </summary>
 internal sealed class TimerBook
 {
     public static readonly TimerBook Defaults = new([]);
@@ -82,8 +85,11 @@ internal sealed class TimerBook
     {
         Own = [.. settings];
         _byTimer = Own.Concat(TimerDefaults.All).GroupBy(s => s.Timer)
-            .ToDictionary(g => g.Key, g => g.OrderByDescending(s => s.Precision).ThenByDescending(s => s.From).ToArray());
+            .ToDictionary(g => g.Key, g => g.OrderBy(s => s.Id is null).ThenByDescending(s => s.Precision).ThenByDescending(s => s.From).ToArray());
     }
+
+    // their default for emergencies is a matter of minutes: a setting that does not name emergencies leaves it alone
+    private static readonly HashSet<string> NamesEmergencies = [.. TimerDefaults.All.Where(s => s.Priority == Priority.Emergency).Select(s => s.Timer)];
 
     /// <summary>What alliances have set, in all its versions.</summary>
     public IReadOnlyList<TimerSetting> Own { get; }
@@ -91,7 +97,7 @@ internal sealed class TimerBook
     public TimerSetting Find(string timer, string? alliance, Priority priority, ReferralKind kind, Profile profile, DateTimeOffset at)
     {
         foreach (var s in _byTimer[timer])
-            if (s.From <= at && (s.Alliance is null || s.Alliance == alliance) && (s.Priority is null || s.Priority == priority)
+            if (s.From <= at && (s.Alliance is null || s.Alliance == alliance) && (s.Priority == priority || s.Priority is null && !(s.Id is not null && priority == Priority.Emergency && NamesEmergencies.Contains(timer)))
                 && (s.Kind is null || s.Kind == kind) && (s.Profile is null || s.Profile == profile))
                 return s;
         throw new InvalidOperationException($"The timer {timer} has no default.");

@@ -22,7 +22,7 @@ internal sealed class Access(NpgsqlDataSource database, AllianceDirectory direct
                 return Side.None;
             sides |= Side.Alliance;
             if (caller.OnBehalfOf == referral.Sender)
-                sides |= Side.Sender | Side.Approver;
+                sides |= Side.Sender | (Signer(referral) is var signer && (signer == referral.Sender || signer == caller.Institution) ? Side.Approver : Side.None);
             if (caller.OnBehalfOf == referral.Receiver || referral.External && caller.OnBehalfOf == referral.Sender)
                 sides |= Side.Receiver;
         }

@@ -44,6 +44,7 @@ internal static class Residents
     public static Action<JsonObject> Slip(string idNo, Action<JsonObject>? change = null) => slip =>
     {
         slip["patient"] = new JsonObject { ["name"] = "签约居民", ["sex"] = "1", ["birthDate"] = $"{idNo[6..10]}-{idNo[10..12]}-{idNo[12..14]}", ["idNo"] = idNo };
+        slip["referrer"] = new JsonObject { ["doctor"] = "dr-test" };
         change?.Invoke(slip);
     };
 }
@@ -152,13 +153,44 @@ public sealed class ContractTests(ReferralHost host)
     {
         var idNo = Residents.New();
         await Residents.Signed(host, Residents.Team(idNo));
-        var signed = await A.Submitted(host, Residents.Slip(idNo));
+        var signed = await A.Submitted(host, Residents.Slip(idNo, slip => slip["priority"] = "Routine"));
         var line = (await Is(host.As(ReferralHost.Tertiary).GetAsync("/v1/referrals?as=receiver&limit=5"), HttpStatusCode.OK)).GetProperty("items").EnumerateArray()
             .Single(l => l.GetProperty("id").GetGuid() == signed.Id);
         line.GetProperty("contracted").GetBoolean().Should().BeTrue();
         line.GetProperty("priorityReason").GetProperty("code").GetString().Should().Be("FAMILY_DOCTOR_CONTRACT");
         line.GetProperty("priorityReason").GetProperty("text").GetString().Should().Contain("签约");
-        (await (await A.Submitted(host)).Look()).TryGetProperty("priorityReason", out _).Should().BeFalse();
+        (await (await A.Submitted(host, slip => slip["priority"] = "Routine")).Look()).TryGetProperty("priorityReason", out _).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task In_the_order_of_priority_stand_emergencies_then_urgent_then_contracted_ones_and_who_waits_longest()
+    {
+        var idNo = Residents.New();
+        await Residents.Signed(host, Residents.Team(idNo));
+        // a receiver of its own: nobody else's referrals stand in between
+        static Action<JsonObject> In(string priority) => slip =>
+        {
+            (slip["priority"], slip["to"]!["department"]) = (priority, "02");
+            // the rules would warn against a township for this illness; that is not what is looked at here
+            foreach (var member in new[] { "diagnosis", "indications", "override" })
+                slip.Remove(member);
+        };
+        var plain = await A.Submitted(host, In("Routine"), ReferralHost.OtherTownship);
+        host.Clock.Advance(TimeSpan.FromSeconds(1));
+        var later = await A.Submitted(host, In("Routine"), ReferralHost.OtherTownship);
+        host.Clock.Advance(TimeSpan.FromSeconds(1));
+        var contracted = await A.Submitted(host, Residents.Slip(idNo, In("Routine")), ReferralHost.OtherTownship);
+        var urgent = await A.Submitted(host, In("Urgent"), ReferralHost.OtherTownship);
+        var seen = new List<Guid>();
+        var address = "/v1/referrals?as=receiver&open=true&order=priority&limit=1";
+        for (string? next = ""; next is not null;)
+        {
+            var page = await Is(host.As(ReferralHost.OtherTownship).GetAsync(address + (next == "" ? "" : "&cursor=" + next)), HttpStatusCode.OK);
+            seen.AddRange(page.GetProperty("items").EnumerateArray().Select(l => l.GetProperty("id").GetGuid()));
+            next = page.TryGetProperty("next", out var cursor) ? cursor.GetString() : null;
+        }
+        seen.Should().OnlyHaveUniqueItems().And.ContainInOrder(urgent.Id, contracted.Id, plain.Id, later.Id);
+        await Is(host.As(ReferralHost.OtherTownship).GetAsync("/v1/referrals?order=name"), HttpStatusCode.BadRequest);
     }
 
     [Fact]

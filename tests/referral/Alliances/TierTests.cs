@@ -45,12 +45,21 @@ public sealed class TierTests : IAsyncLifetime
         return json;
     }
 
+    // whoever sends it: the slip names no institution of the referrer
+    private static JsonObject Slip(string receiver = ReferralHost.Tertiary, Action<JsonObject>? change = null) => A.UpwardSlip(receiver, slip =>
+    {
+        slip["referrer"] = new JsonObject { ["doctor"] = "dr-test" };
+        foreach (var member in new[] { "diagnosis", "indications", "override" })
+            slip.Remove(member);
+        change?.Invoke(slip);
+    });
+
     private static string Pointer(JsonElement problem) => problem.GetProperty("errors")[0].GetProperty("pointer").GetString()!;
 
     [Fact]
     public async Task A_village_clinic_drafts_and_the_doctor_of_its_township_submits()
     {
-        var slip = A.UpwardSlip(ReferralHost.County);
+        var slip = Slip(ReferralHost.County);
         await Is(InVillage.Command("/v1/referrals?submit=true", slip), HttpStatusCode.UnprocessableEntity, "rule-broken");
         var draft = await Is(InVillage.Command("/v1/referrals", slip), HttpStatusCode.Created);
         draft.GetProperty("availableActions").EnumerateArray().Select(a => a.GetString()).Should().BeEquivalentTo("amend", "discard");
@@ -69,18 +78,18 @@ public sealed class TierTests : IAsyncLifetime
     [Fact]
     public async Task A_village_clinic_refers_to_its_township_itself_by_default_and_an_emergency_anywhere()
     {
-        var up = await Is(InVillage.Command("/v1/referrals?submit=true", A.UpwardSlip(change: slip => slip.Remove("to"))), HttpStatusCode.Created);
+        var up = await Is(InVillage.Command("/v1/referrals?submit=true", Slip(change: slip => slip.Remove("to"))), HttpStatusCode.Created);
         (await Is(InVillage.GetAsync("/v1/referrals/" + up.GetProperty("id").GetGuid()), HttpStatusCode.OK)).GetProperty("receiver").GetProperty("code").GetString()
             .Should().Be(ReferralHost.Township);
-        await Is(InVillage.Command("/v1/referrals?submit=true", A.UpwardSlip(ReferralHost.County, slip => (slip["priority"], slip["greenChannel"]) = ("Emergency", "ChestPain"))), HttpStatusCode.Created);
+        await Is(InVillage.Command("/v1/referrals?submit=true", Slip(ReferralHost.County, slip => (slip["priority"], slip["greenChannel"]) = ("Emergency", "ChestPain"))), HttpStatusCode.Created);
     }
 
     [Fact]
     public async Task No_draft_rewritten_and_no_reason_given_takes_a_village_past_its_township()
     {
-        var draft = await Is(InVillage.Command("/v1/referrals", A.UpwardSlip(change: slip => slip.Remove("to"))), HttpStatusCode.Created);
+        var draft = await Is(InVillage.Command("/v1/referrals", Slip(change: slip => slip.Remove("to"))), HttpStatusCode.Created);
         var path = $"/v1/referrals/{draft.GetProperty("id").GetGuid()}";
-        await Is(InVillage.Command(path + "/amend", new { slip = A.UpwardSlip(ReferralHost.County, slip => slip["levelSkipReason"] = "患者要求") }, "*"), HttpStatusCode.OK);
+        await Is(InVillage.Command(path + "/amend", new { slip = Slip(ReferralHost.County, slip => slip["levelSkipReason"] = "患者要求") }, "*"), HttpStatusCode.OK);
         Pointer(await Is(InVillage.Command(path + "/submit", new { }, "*"), HttpStatusCode.UnprocessableEntity, "rule-broken")).Should().Be("/to/institution");
         // an alliance may let its villages send themselves
         await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", villageClinicsSubmit = true }), HttpStatusCode.Created);
@@ -91,14 +100,14 @@ public sealed class TierTests : IAsyncLifetime
     [Fact]
     public async Task What_leaves_the_region_says_why_and_is_signed_by_the_lead_hospital()
     {
-        JsonObject Slip(bool reasoned) => A.UpwardSlip(_codes[Far], slip =>
+        JsonObject Leaving(bool reasoned) => Slip(_codes[Far], slip =>
         {
             if (reasoned)
                 slip["leaveRegionReason"] = "本区域无该专科";
         });
-        Pointer(await Is(Township().Command("/v1/referrals?submit=true", Slip(false)), HttpStatusCode.UnprocessableEntity, "rule-broken")).Should().Be("/leaveRegionReason");
-        await Is(Township().Command("/v1/referrals?submit=true", Slip(true)), HttpStatusCode.Conflict, "review-needed");
-        var draft = await Is(Township().Command("/v1/referrals", Slip(true)), HttpStatusCode.Created);
+        Pointer(await Is(Township().Command("/v1/referrals?submit=true", Leaving(false)), HttpStatusCode.UnprocessableEntity, "rule-broken")).Should().Be("/leaveRegionReason");
+        await Is(Township().Command("/v1/referrals?submit=true", Leaving(true)), HttpStatusCode.Conflict, "review-needed");
+        var draft = await Is(Township().Command("/v1/referrals", Leaving(true)), HttpStatusCode.Created);
         var path = $"/v1/referrals/{draft.GetProperty("id").GetGuid()}";
         await Is(Township().Command(path + "/submit", new { }, "*"), HttpStatusCode.Conflict, "review-needed");
         await Is(_host.As(ReferralHost.County, "Head", "head-county").GetAsync(path), HttpStatusCode.NotFound);
@@ -127,7 +136,7 @@ public sealed class TierTests : IAsyncLifetime
         var referral = await A.Submitted(_host, receiver: ReferralHost.County);
         await referral.Does("accept", new { department = "03.03" });
         await referral.Does("arrive", new { identifiedBy = "IdCard" });
-        var onward = A.UpwardSlip(_codes[Far], slip =>
+        var onward = Slip(_codes[Far], slip =>
         {
             slip.Remove("patient");
             slip["leaveRegionReason"] = "本区域无该专科";
@@ -144,7 +153,7 @@ public sealed class TierTests : IAsyncLifetime
         await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", internalReview = true }), HttpStatusCode.Created);
         _host.Clock.Advance(TimeSpan.FromSeconds(1));
         (await Is(Township().GetAsync("/v1/settings"), HttpStatusCode.OK)).GetProperty("internalReview").GetBoolean().Should().BeTrue("a member inherits it");
-        await Is(Township().Command("/v1/referrals?submit=true", A.UpwardSlip()), HttpStatusCode.Conflict, "review-needed");
+        await Is(Township().Command("/v1/referrals?submit=true", Slip()), HttpStatusCode.Conflict, "review-needed");
         var idNo = Residents.New();
         await Residents.Signed(_host, Residents.Team(idNo));
         await A.Submitted(_host, Residents.Slip(idNo));
@@ -153,8 +162,8 @@ public sealed class TierTests : IAsyncLifetime
         await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", institution = ReferralHost.OtherTownship, internalReview = false }), HttpStatusCode.Created);
         await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", profile = "SURGE", internalReview = false }), HttpStatusCode.Created);
         _host.Clock.Advance(TimeSpan.FromSeconds(1));
-        await A.Submitted(_host, sender: ReferralHost.OtherTownship);
-        await Is(Township().Command("/v1/referrals?submit=true", A.UpwardSlip()), HttpStatusCode.Conflict, "review-needed");
+        await A.Submitted(_host, slip => slip["referrer"] = new JsonObject { ["doctor"] = "dr-test" }, sender: ReferralHost.OtherTownship);
+        await Is(Township().Command("/v1/referrals?submit=true", Slip()), HttpStatusCode.Conflict, "review-needed");
         await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/alliances/al-county/profile", new { profile = "SURGE", reason = "应急响应" }), HttpStatusCode.Created);
         _host.Clock.Advance(TimeSpan.FromSeconds(1));
         await A.Submitted(_host);

@@ -46,6 +46,16 @@ public sealed class TimerBookTests
     }
 
     [Fact]
+    public void What_does_not_name_emergencies_leaves_their_alarm_of_minutes_alone()
+    {
+        var slow = Set("slow") with { Steps = [new(1440, StepMeaning.Missed, ["DutyDesk"])] };
+        int First(TimerBook book) => book.Find("Triage", "al-county", Priority.Emergency, ReferralKind.InpatientTransfer, Profile.PEACETIME, Noon.AddDays(1)).Steps[0].AfterMinutes;
+        First(new TimerBook([slow, slow with { Id = "county", Alliance = "al-county" }])).Should().Be(15);
+        First(new TimerBook([slow with { Id = "named", Priority = Priority.Emergency }])).Should().Be(1440);
+        new TimerBook([slow]).Find("Triage", null, Priority.Urgent, ReferralKind.InpatientTransfer, Profile.PEACETIME, Noon.AddDays(1)).Id.Should().Be("slow", "what is set goes before a default");
+    }
+
+    [Fact]
     public void Every_timer_has_a_default_for_every_priority_and_tells_people_that_exist()
     {
         foreach (var timer in Timers.All)

@@ -79,10 +79,18 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         new("/v1/referral-requests") { Party = _ => host.As(ReferralHost.County, "Machine"), WrongRole = Clinic },
         new("/v1/timers") { Party = Office },
         new("/v1/timer-settings") { Party = Office },
-        new("post /v1/timer-settings") { Party = Office, WrongRole = Clinic },
+        // what is set here begins long after the other tests of this host
+        new("post /v1/timer-settings")
+        {
+            Body = """{"timer":"Triage","alliance":"al-county","from":"2090-01-01T00:00:00Z","steps":[{"afterMinutes":60,"does":"Missed","to":["DutyDesk"]}]}""",
+            Party = Office, WrongRole = Clinic,
+        },
         new("/v1/settings") { Party = Office },
-        new("post /v1/settings") { Party = Office, WrongRole = Clinic },
-        new("post /v1/alliances/{id}/profile") { Thing = () => Things("al-county"), Party = Office, WrongRole = Clinic },
+        new("post /v1/settings") { Body = """{"alliance":"al-county","from":"2090-01-01T00:00:00Z","internalReview":true}""", Party = Office, WrongRole = Clinic },
+        new("post /v1/alliances/{id}/profile") 
+        {
+            Thing = () => Things("al-county"), Body = """{"profile":"SURGE","from":"2090-01-01T00:00:00Z","reason":"演练"}""", Party = Office, WrongRole = Clinic,
+        },
         new("/v1/directory/{sheet}/import") { Thing = () => Things("grids"), Party = _ => Operator, WrongRole = Clinic, Body = "code,name,region\n", Query = "?store=Nothing" },
         new("/v1/directory/{sheet}/export") { Thing = () => Things("institutions"), Party = _ => Operator, WrongRole = Clinic },
         // the rules are everybody's to read
@@ -94,6 +102,8 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         new("post /v1/rules/{id}")
         {
             Thing = () => Task.FromResult<string[]>(["pack-" + Guid.NewGuid().ToString("n")[..8]]),
+            // of an illness that no other test has: from its day on a pack speaks about everybody's referrals
+            Body = """{"nameZh":"样例","nameEn":"Sample","since":"2027-01-01","codes":["Q98"],"criteria":[{"code":"SAMPLE_UP","direction":"Up","textZh":"样例指征","textEn":"A sample"}]}""",
             Party = _ => host.As(ReferralHost.County, "AllianceOffice"), WrongRole = Clinic,
         },
         new("post /v1/referrals") { Body = A.UpwardSlip().ToJsonString(), Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },

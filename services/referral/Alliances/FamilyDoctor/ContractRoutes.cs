@@ -78,10 +78,10 @@ internal sealed class ContractRoutes(SheetIndex sheets, DirectoryDesk desk, Acce
                 contracts.List(http, doctor, cursor, limit))
             .Describe("listContracts", "Contracts", "Contracts of the caller's clinic, masked, in keyset pages.")
             .Produces<DirectoryPage<ContractEntry>>().Produces(304).Refuses(400, 403);
-        routes.MapGet("/v1/contracts/{id}", (string id, HttpContext http, ContractRoutes contracts) => contracts.Get(http, id))
+        routes.MapGet("/v1/contracts/{id}", (string id, HttpContext http, ContractRoutes contracts) => contracts.Get(http, DirectoryDesk.Storable(id)))
             .Describe("getContract", "Contracts", "One contract, for its partners and their alliance's office.")
             .Produces<ContractEntry>().Produces(304).Refuses(400, 403, 404).Example(null, Example);
-        routes.MapPost("/v1/contracts/{id}/end", (string id, HttpContext http, ContractRoutes contracts) => contracts.End(http, id))
+        routes.MapPost("/v1/contracts/{id}/end", (string id, HttpContext http, ContractRoutes contracts) => contracts.End(http, DirectoryDesk.Storable(id)))
             .Describe("endContract", "Contracts", "End a contract with a day; what was referred under it stays as it was.")
             .Accepts<EndContract>("application/json").Produces<ContractEntry>().RefusesLikeACommand()
             .Example(new EndContract(new(2026, 6, 30)), Example);
@@ -143,7 +143,7 @@ internal sealed class ContractRoutes(SheetIndex sheets, DirectoryDesk desk, Acce
             return new ProblemResult(Problems.Forbidden);
         var values = new DynamicParameters();
         values.Add("clinic", caller.Institution);
-        values.Add("doctor", doctor?.Replace("\0", "", StringComparison.Ordinal));
+        values.Add("doctor", doctor is null ? null : DirectoryDesk.Storable(doctor));
         return await desk.List(http, sheets.Contracts, "e.clinic = @clinic and (@doctor::text is null or e.doctor = @doctor)", values, cursor, limit);
     }
 
@@ -153,7 +153,8 @@ internal sealed class ContractRoutes(SheetIndex sheets, DirectoryDesk desk, Acce
         if (caller is null)
             return new ProblemResult(incomplete!);
         await using var connection = await database.OpenConnectionAsync();
-        return await Known(connection, caller, id, "read-contract") is var (entry, problem) && entry is not null ? TypedResults.Ok(entry) : new ProblemResult(problem!);
+        var (entry, problem) = await Known(connection, caller, id, "read-contract");
+        return entry is null ? new ProblemResult(problem!) : TypedResults.Ok(entry);
     }
 
     private async Task<IResult> End(HttpContext http, string id)

@@ -16,6 +16,9 @@ internal sealed class DirectoryDesk(NpgsqlDataSource database, AllianceDirectory
 {
     public const int MostRows = 200;
 
+    /// <summary>PostgreSQL knows no NUL: what holds one is nobody's name.</summary>
+    public static string Storable(string text) => text.Replace('\0', '\uFFFD');
+
     public AllianceSnapshot Alliance => directory.Current;
     public DateOnly Today => ChinaTime.DayOf(clock.GetUtcNow());
     public DateTimeOffset Now => clock.GetUtcNow();

@@ -46,7 +46,7 @@ internal static class DirectoryRoutes
                     Values(("code", code), ("department", department)), cursor, limit, PhoneFor(desk)))
             .Read<DirectoryPage<ClinicianEntry>>("listClinicians", "Who works at an institution; phones only inside an alliance.");
         var clinician = new ClinicianEntry { Id = "dr-0001", Institution = "12210600DEM0000149", Department = "03.03", Name = "沈明远", Title = "主任医师" };
-        routes.MapGet("/v1/clinicians/{id}", (string id, HttpContext http, DirectoryDesk desk) => desk.Get(http, ClinicianEntry.Sheet, id, PhoneFor(desk)))
+        routes.MapGet("/v1/clinicians/{id}", (string id, HttpContext http, DirectoryDesk desk) => desk.Get(http, ClinicianEntry.Sheet, DirectoryDesk.Storable(id), PhoneFor(desk)))
             .Read<ClinicianEntry>("getClinician", "One clinician.", clinician, 404);
         Put(routes, "/v1/clinicians/{id}", "Clinician", ClinicianEntry.Sheet, r => r("id"), (e, r) => e with { Id = r("id") }, clinician);
     }
@@ -132,7 +132,7 @@ internal static class DirectoryRoutes
     private static RouteHandlerBuilder Read<T>(this RouteHandlerBuilder route, string id, string summary, object? example = null, params int[] more) =>
         route.Describe(id, Tag, summary).Produces<T>().Produces(304).Refuses([400, 403, .. more]).Example(null, example);
 
-    private static Func<string, string> Route(HttpContext http) => name => http.GetRouteValue(name)?.ToString() ?? "";
+    private static Func<string, string> Route(HttpContext http) => name => DirectoryDesk.Storable(http.GetRouteValue(name)?.ToString() ?? "");
 
     private static string Words(string what) => string.Concat(what.Select((c, i) => char.IsUpper(c) ? (i > 0 ? " " : "") + char.ToLowerInvariant(c) : c.ToString()));
 
@@ -144,7 +144,7 @@ internal static class DirectoryRoutes
     {
         var parameters = new DynamicParameters();
         foreach (var (name, value) in values)
-            parameters.Add(name, value);
+            parameters.Add(name, value is string text ? DirectoryDesk.Storable(text) : value);
         return parameters;
     }
 }
@@ -183,7 +183,7 @@ internal sealed record InstitutionFilter
             if (value is null)
                 return;
             where.Add(condition);
-            values.Add(name, value.Replace("\0", "", StringComparison.Ordinal));
+            values.Add(name, DirectoryDesk.Storable(value));
         }
     }
 }

@@ -54,7 +54,7 @@ internal static class SettingRoutes
             .Describe("publishSettings", "Settings", "Set what members inherit, or where one of them differs, from now on or later.")
             .Accepts<SettingForm>("application/json").Produces<EffectiveSettings>(201).RefusesLikeACommand()
             .Example(new SettingForm { Alliance = "al-county", InternalReview = true }, effective);
-        routes.MapPost("/v1/alliances/{id}/profile", (string id, HttpContext http, DirectoryDesk desk, Access access) => Switch(http, id, desk, access))
+        routes.MapPost("/v1/alliances/{id}/profile", (string id, HttpContext http, DirectoryDesk desk, Access access) => Switch(http, DirectoryDesk.Storable(id), desk, access))
             .Describe("switchProfile", "Settings", "Switch an alliance between PEACETIME and SURGE, with a reason; audited.")
             .Accepts<SwitchProfile>("application/json").Produces<ProfileSwitch>(201).RefusesLikeACommand()
             .Example(new SwitchProfile(Profile.SURGE, null, "突发公共卫生事件应急响应"), new ProfileSwitch("al-county", Profile.SURGE, new(2027, 1, 1, 0, 0, 0, TimeSpan.Zero)));

@@ -27,9 +27,11 @@ internal sealed record ListFilter
     [FromQuery(Name = "ownNo")] public string? OwnNo { get; init; }
     [FromQuery(Name = "deadlineBefore")] public string? DeadlineBefore { get; init; }
     [FromQuery(Name = "changedSince")] public string? ChangedSince { get; init; }
+    /// <summary>newest first when absent; priority: emergencies, urgent ones, contracted residents, then who waits longest.</summary>
+    [FromQuery(Name = "order")] public string? Order { get; init; }
 }
 
-/// <summary>Worklists and search: keyset pages sorted by submission, newest first.</summary>
+/// <summary>Worklists and search: keyset pages, newest first or in the order of priority.</summary>
 internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory directory, Cursors cursors)
 {
     public const int MostRows = 100;
@@ -61,15 +63,17 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
             var parts = position.Split('|');
             query!.Parameters.Add("before", DateTimeOffset.Parse(parts[0], CultureInfo.InvariantCulture));
             query.Parameters.Add("beforeId", Guid.Parse(parts[1]));
-            query.Where.Add("(listed_at, id) < (@before, @beforeId)");
+            query.Where.Add(filter.Order is null ? "(listed_at, id) < (@before, @beforeId)" : $"({Rank}, listed_at, id) > (@rank, @before, @beforeId)");
+            if (filter.Order is not null)
+                query.Parameters.Add("rank", int.Parse(parts[2], CultureInfo.InvariantCulture));
         }
         var rows = limit ?? 20;
         query!.Parameters.Add("rows", rows + 1);
 
         await using var connection = await database.OpenConnectionAsync();
         var found = (await connection.QueryAsync<Referral>(
-            $"select * from referral where {query.Condition} order by listed_at desc, id desc limit @rows", query.Parameters)).AsList();
-        var next = found.Count > rows ? cursors.Seal(list, $"{(found[rows - 1].SubmittedAt ?? found[rows - 1].DraftedAt):O}|{found[rows - 1].Id}") : null;
+            $"select * from referral where {query.Condition} order by {(filter.Order is null ? "listed_at desc, id desc" : Rank + ", listed_at, id")} limit @rows", query.Parameters)).AsList();
+        var next = found.Count > rows ? cursors.Seal(list, Position(found[rows - 1])) : null;
         var page = found.Take(rows).Select(r => ReferralLine.Of(r, directory.Current, caller.Institution)).ToArray();
 
         var etag = $"\"{Hash(page)}\"";
@@ -80,6 +84,12 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
             http.Response.Headers.Link = $"<{Again(http.Request, next)}>; rel=\"next\"";
         return TypedResults.Ok(new ReferralPage(page, next));
     }
+
+    // the reason that a line shows is the reason it stands there
+    private const string Rank = "(case priority when 'Emergency' then 0 when 'Urgent' then 2 else 4 end + case when contracted then 0 else 1 end)";
+
+    private static string Position(Referral last) =>
+        $"{last.SubmittedAt ?? last.DraftedAt:O}|{last.Id}|{last.Priority switch { Priority.Emergency => 0, Priority.Urgent => 2, Priority.Routine => 4 } + (last.Contracted ? 0 : 1)}";
 
     private async Task<IResult> Count(HttpContext http, ListFilter filter)
     {
@@ -130,6 +140,7 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
                 checks.Add("as", "sender, receiver, drafter or familyDoctor.", "应为 sender、receiver、drafter 或 familyDoctor。");
                 break;
         }
+        checks.That(filter.Order is null or "priority", "order", "priority, or leave it out.", "应为 priority，或不填。");
         if (filter.State is { Length: > 0 } states)
         {
             checks.That(states.Length <= 21 && states.All(s => Enum.TryParse<ReferralState>(s, out var known) && known.ToString() == s), "state",
