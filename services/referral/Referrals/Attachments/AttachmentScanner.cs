@@ -27,7 +27,7 @@ internal sealed class AttachmentScanner(NpgsqlDataSource database, PatientKeys k
                 }
                 await ThrowAway(stoppingToken);
             }
-            catch (Exception e) when (e is NpgsqlException or SocketException or IOException or TimeoutException && !stoppingToken.IsCancellationRequested)
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
                 log.LogWarning("Attachments wait to be scanned: {Fault}", e.GetType().Name);
             }
