@@ -22,7 +22,7 @@ internal sealed class UploadAttachment(Once once, ReferralStore store, Access ac
         .Describe("uploadAttachment", "Attachments", "Hand in a file of at most 5 MB: PDF, JPEG, PNG or DICOM; attach then says what it is.",
             "The type is told by the content. Nobody sees the file before it is attached, and one that nobody attaches is gone after a day. Roles: " + string.Join(", ", Roles.Desk) + ".")
         .Produces<UploadedFile>(201).RefusesLikeACommand()
-        .Example(null, new UploadedFile(new("019aa3a8-5c1e-7d31-9a53-0d6f7b1c2e51"), "image/jpeg", 48211, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "NotScanned"));
+        .Example("\"JVBERi0xLjc=\"", new UploadedFile(new("019aa3a8-5c1e-7d31-9a53-0d6f7b1c2e51"), "image/jpeg", 48211, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "NotScanned"));
 
     private const string Insert = """
         insert into attachment (id, referral_id, institution, subject, media_type, size, sha256, scan, content, created_at)
