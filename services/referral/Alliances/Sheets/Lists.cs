@@ -1,3 +1,4 @@
+using Npgsql;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
 
