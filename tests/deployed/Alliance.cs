@@ -18,6 +18,9 @@ public class Alliance : IAsyncDisposable
     private readonly List<Service> _others = [];
     private bool _brokerIsDown, _postgresIsDown;
 
+    /// <summary>Changes what each service is started with.</summary>
+    public Action<string, Dictionary<string, string>>? Change { get; init; }
+
     public string RabbitMq { get; private set; } = "";
     public Service Referral { get; private set; } = null!;
     public Service Scheduling { get; private set; } = null!;
@@ -131,6 +134,7 @@ public class Alliance : IAsyncDisposable
             settings["Webhooks__Timeout"] = "00:00:03";
             settings["Webhooks__Lease"] = "00:00:05";
         }
+        Change?.Invoke(service, settings);
         return settings;
     }
 

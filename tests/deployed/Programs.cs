@@ -48,6 +48,17 @@ public static class Programs
     /// <summary>Runs <c>migrate</c> or <c>import</c> to its end; what it printed is in the failure.</summary>
     public static async Task Run(string service, IReadOnlyDictionary<string, string> settings, params string[] arguments)
     {
+        var (code, said) = await End(service, settings, arguments);
+        if (code != 0)
+            throw new InvalidOperationException($"{service} {string.Join(' ', arguments)} ended with {code}:\n{said}");
+    }
+
+    /// <summary>Runs a verb to its end and returns what it printed, however it ended.</summary>
+    public static async Task<string> Says(string service, IReadOnlyDictionary<string, string> settings, params string[] arguments) =>
+        (await End(service, settings, arguments)).Said;
+
+    private static async Task<(int Code, string Said)> End(string service, IReadOnlyDictionary<string, string> settings, string[] arguments)
+    {
         using var process = Process.Start(Start(service, settings, arguments))!;
         process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync();
@@ -62,7 +73,6 @@ public static class Programs
             process.Kill();
             await process.WaitForExitAsync(CancellationToken.None);
         }
-        if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{service} {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{await output}{await errors}");
+        return (process.ExitCode, await output + await errors);
     }
 }

@@ -28,8 +28,14 @@ internal static class Catalogue
         new("X19", "members and states that are not the caller's", MassAssignment.Run),
         new("X20", "statements typed into filters", Injection.Run),
         new("X21", "bodies that are huge, broken, slow or lies", BadBodies.Run),
+        new("X22", "patients' values in logs, events and refusals", Redaction.Run),
+        new("X23", "an audit that is tampered with", AuditTampering.Run, Alone: true),
+        new("X24", "forged and replayed webhooks", WebhookForgery.Run),
         new("X25", "an upgrade with traffic", Upgrade.Run, Alone: true),
+        new("X26", "the soak: long work with kills and outages at random", Soak.Run, Alone: true),
         new("X27", "started without what is needed", Defaults.Run),
         new("X28", "one of two instances killed while the other works", LostReplica.Run),
+        new("X29", "one of three brokers killed under load", BrokerCluster.Run, Alone: true),
+        new("X30", "a rolling restart behind nginx", RollingRestart.Run),
     ];
 }

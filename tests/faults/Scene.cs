@@ -17,10 +17,10 @@ internal sealed record Case(string Name, string Says, Func<Scene, Task> Run, boo
 internal sealed class SkippedException(string why) : Exception(why);
 
 /// <summary>What a case works with, and what it finds out.</summary>
-internal sealed class Scene(Alliance alliance, Outside outside, int seed, Size size, double patience, int minutes) : IAsyncDisposable
+internal sealed class Scene(Alliance alliance, Outside outside, int seed, Size size, double patience, int minutes)
 {
-    private readonly ConcurrentQueue<string> _findings = new();
-    private readonly ConcurrentQueue<string> _figures = new();
+    private ConcurrentQueue<string> _findings = new();
+    private ConcurrentQueue<string> _figures = new();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
     public Alliance Alliance => alliance;
@@ -84,5 +84,7 @@ internal sealed class Scene(Alliance alliance, Outside outside, int seed, Size s
     public static async Task<long> Count(Service service, string sql, object? parameters = null) =>
         (await service.Database.Query<long>(sql, parameters))[0];
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <summary>The same case with another alliance; what is found there is found here.</summary>
+    public Scene With(Alliance another, Outside itsOutside) =>
+        new(another, itsOutside, Random.Next(), size, patience, minutes) { _findings = _findings, _figures = _figures };
 }
