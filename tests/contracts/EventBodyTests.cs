@@ -52,7 +52,7 @@ public sealed class EventBodyTests
             nameof(Referral.Id), nameof(Referral.ReferralNo), nameof(Referral.EpisodeId), nameof(Referral.ParentId), nameof(Referral.ParentNo),
             nameof(Referral.LinkedId), nameof(Referral.LinkedNo), nameof(Referral.Sender), nameof(Referral.Receiver), nameof(Referral.Department),
             nameof(Referral.Clinician), nameof(Referral.ClaimedBy), nameof(Referral.Leg), nameof(Referral.Sequence), nameof(Referral.State), nameof(Referral.Purposes),
-            nameof(Referral.Eligibility), nameof(Referral.Flags), nameof(Referral.BookingId), nameof(Referral.BookingResource),
+            nameof(Referral.Eligibility), nameof(Referral.Flags), nameof(Referral.Participants), nameof(Referral.BookingId), nameof(Referral.BookingResource),
             nameof(Referral.BookingStartsAt), nameof(Referral.BookingEndsAt), nameof(Referral.ExpectedArrival), nameof(Referral.FollowUpsDone),
             nameof(Referral.FollowUpsPlanned), nameof(Referral.NextFollowUpOn), nameof(Referral.Rating));
     }

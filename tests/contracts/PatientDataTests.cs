@@ -57,10 +57,10 @@ public sealed partial class PatientDataTests
         // a new text member is put here after a look at who writes it
         string[] known =
         [
-            "ReferralFacts.ReferralNo", "ReferralFacts.Sender", "ReferralFacts.Receiver", "ReferralFacts.Department", "ReferralFacts.Clinician",
+            "ReferralFacts.ReferralNo", "ReferralFacts.Sender", "ReferralFacts.Receiver", "ReferralFacts.Department", "ReferralFacts.Participants", "ReferralFacts.Clinician",
             "ReferralFacts.Purposes", "ReferralFacts.ParentNo", "ReferralFacts.LinkedNo", "ReferralFacts.Institution", "ReferralFacts.OnBehalfOf",
             "ReferralFacts.Reason", "ReferralFacts.PreviousReceiver", "ReferralFacts.Resource", "ReferralFacts.Eligibility", "ReferralFacts.Flags",
-            "BookingFacts.Resource", "DeadlineFacts.Timer", "SchedulingFacts.ReferralNo", "SchedulingFacts.Institution", "SchedulingFacts.Department",
+            "BookingFacts.Resource", "DeadlineFacts.Timer", "DeadlineFacts.To", "SchedulingFacts.ReferralNo", "SchedulingFacts.Institution", "SchedulingFacts.Department",
             "SchedulingFacts.Resource", "SchedulingFacts.Clinician", "SchedulingFacts.CodeHash", "SchedulingFacts.Reason", "SchedulingFacts.By",
             "NotificationFacts.Institution", "NotificationFacts.Reason",
         ];
