@@ -1,11 +1,16 @@
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using FluentAssertions;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
+using ReferralService.Patients;
 using ReferralService.Referrals.Attachments;
 using TestKit;
 using Xunit;
@@ -109,6 +114,58 @@ public sealed class AttachmentsTests(ReferralHost host)
         var answer = await Get(referral, file, referral.Receiver);
         ((int)answer.StatusCode).Should().Be(status);
         (await answer.Json()).GetProperty("code").GetString().Should().Be(code);
+    }
+
+    [Theory]
+    [InlineData("harmless", "Clean")]
+    [InlineData("EICAR", "Infected")]
+    public async Task A_scanner_that_is_set_decides(string content, string verdict)
+    {
+        using var clamd = new TcpListener(IPAddress.Loopback, 0);
+        clamd.Start();
+        var scanning = Clamd(clamd);
+        var referral = await A.Submitted(host);
+        var id = (await Uploaded(referral, [.. Png, .. Encoding.ASCII.GetBytes(content)])).GetProperty("id").GetGuid();
+        await host.Database.Execute("update attachment set scan = 'Pending' where id = @id", new { id });
+        var settings = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?> { ["Attachments:Clamd"] = clamd.LocalEndpoint.ToString() }).Build();
+        var scanner = new AttachmentScanner(host.Services.GetRequiredService<NpgsqlDataSource>(), host.Services.GetRequiredService<PatientKeys>(), settings,
+            host.Clock, NullLogger<AttachmentScanner>.Instance);
+        while (await scanner.ScanOne())
+        {
+        }
+        (await host.Database.Query<string>("select scan from attachment where id = @id", new { id })).Should().Equal(verdict);
+        clamd.Stop();
+        await scanning;
+    }
+
+    // clamd's INSTREAM: chunks with their length before them, a zero at the end, then the verdict
+    private static async Task Clamd(TcpListener listener)
+    {
+        try
+        {
+            while (true)
+            {
+                using var client = await listener.AcceptTcpClientAsync();
+                await using var stream = client.GetStream();
+                await stream.ReadExactlyAsync(new byte["zINSTREAM\0".Length]);
+                var (all, length) = (new MemoryStream(), new byte[4]);
+                while (true)
+                {
+                    await stream.ReadExactlyAsync(length);
+                    if (BinaryPrimitives.ReadInt32BigEndian(length) is not (> 0 and var size))
+                        break;
+                    var chunk = new byte[size];
+                    await stream.ReadExactlyAsync(chunk);
+                    all.Write(chunk);
+                }
+                var found = Encoding.Latin1.GetString(all.ToArray()).Contains("EICAR", StringComparison.Ordinal);
+                await stream.WriteAsync(Encoding.ASCII.GetBytes(found ? "stream: Eicar-Test-Signature FOUND\0" : "stream: OK\0"));
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // the test is over
+        }
     }
 
     [Fact]
