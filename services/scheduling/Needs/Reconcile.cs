@@ -21,6 +21,9 @@ internal static class Reconcile
             return Fate.IsReleased;
         if (booking.State == BookingState.Used)
             return Fate.Stays;
+        // somebody is choosing: that ends by itself, unless there is nothing to choose any more
+        if (booking.State == BookingState.Held)
+            return booking.Leg == need.Leg && need.MayBook ? Fate.Stays : Fate.IsReleased;
         if (booking.Id == missed)
             return Fate.IsMissed;
         // the leg ended; or it was taken back to the receiver's desk
@@ -41,7 +44,8 @@ internal static class Reconcile
     {
         var fates = bookings.Select(b => (Booking: b, Fate: FateOf(b, need, missed))).ToList();
         var freed = fates.Where(f => f.Fate is not (Fate.Stays or Fate.IsUsed)).Select(f => f.Booking.Line).Distinct().ToList();
-        var asks = need.Wants && fates.All(f => f.Fate is not (Fate.Stays or Fate.IsUsed));
+        // what is only held does not end the waiting
+        var asks = need.Wants && fates.All(f => f.Fate is not (Fate.Stays or Fate.IsUsed) || f.Booking.State == BookingState.Held);
         var lines = asks ? need.Lines : [];
         var isNew = false;
         if (asks)
@@ -84,7 +88,9 @@ internal static class Reconcile
                 break;
             case Fate.IsReleased:
                 await LetGo.Of(change, booking, BookingState.Released);
-                await change.Say(SchedulingEvents.Released, need, booking.Facts);
+                // nobody heard of what was only held
+                if (booking.State != BookingState.Held)
+                    await change.Say(SchedulingEvents.Released, need, booking.Facts);
                 break;
             case Fate.Stays:
                 break;

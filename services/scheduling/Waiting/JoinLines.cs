@@ -15,7 +15,8 @@ internal static class JoinLines
             values (@ReferralId, @Receiver, @Department, @lines, @Rank, @since, @From, @Until)
             on conflict (referral_id) do update set
                 institution = excluded.institution, department = excluded.department, lines = excluded.lines,
-                rank = excluded.rank, since = excluded.since, earliest = excluded.earliest, latest = excluded.latest
+                -- who has waited too long stays where that brought him
+                rank = case when waiting.aged_at is null then excluded.rank else excluded.rank / 2 * 2 end, since = excluded.since, earliest = excluded.earliest, latest = excluded.latest
             -- xmax is zero in a row that was inserted
             returning xmax = 0
             """, new
