@@ -20,6 +20,7 @@ builder.AddServiceDefaults(new("scheduling", "Scheduling",
 builder.AddBus(WhenReferralMoved.Subscription);
 builder.Services.AddSingleton<AppointmentCodes>();
 builder.Services.AddSingleton<Changes>();
+builder.Services.AddSingleton<News>();
 builder.Services.AddSingleton<Commands>();
 builder.Services.AddRound<TellCapacity>(r => r.Round).AddRound<SessionSlots>(r => r.Round).AddRound<MoveHolders>(r => r.Round)
     .AddRound<BookingClock>(r => r.Round).AddRound<OpenPools>(r => r.Round).AddRound<AgeWaiting>(r => r.Round)

@@ -79,7 +79,7 @@ internal sealed class ReadAttachments(NpgsqlDataSource database, GetReferral ref
             insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id, target)
             select @now, @Subject, @Institution, @role, @Purpose, 'read-attachment', 'allowed', @id, @target from file
         )
-        select * from file
+        select media_type, scan, content, wrapped_key from file
         """;
 
     private async Task<IResult> Get(HttpContext http, string id, Guid attachment)
