@@ -78,6 +78,8 @@ public sealed record ReferralFacts
     public ReferralState? PreviousState { get; init; }
     /// <summary>Day and hour the patient is expected.</summary>
     public DateTimeOffset? ExpectedArrival { get; init; }
+    /// <summary>Of an emergency: the times it is measured by, as far as they are known.</summary>
+    public GreenTimes? GreenTimes { get; init; }
     /// <summary>Earliest and latest time a booking may start.</summary>
     public BookingWindow? Window { get; init; }
     /// <summary>What must be booked: Slot, Bed, Equipment, Reading, Session, Ward, Visit; absent when nothing is.</summary>
@@ -100,6 +102,15 @@ public sealed record ReferralFacts
     /// <summary>Satisfaction, 1 (bad) to 5 (good).</summary>
     public int? Rating { get; init; }
 }
+
+/// <summary>The times an emergency is measured by; what nobody has said yet is absent.</summary>
+/// <param name="FirstContactAt">When a doctor first saw the patient (首次医疗接触).</param>
+/// <param name="CalledAt">When help was called.</param>
+/// <param name="DepartedAt">When the patient left the sender.</param>
+/// <param name="ArrivedAt">When the patient reached the receiver.</param>
+/// <param name="DoorAt">When the patient came through the door.</param>
+public sealed record GreenTimes(
+    DateTimeOffset? FirstContactAt, DateTimeOffset? CalledAt, DateTimeOffset? DepartedAt, DateTimeOffset? ArrivedAt, DateTimeOffset? DoorAt);
 
 /// <summary>Earliest and latest start of a booking.</summary>
 /// <param name="From">Earliest start.</param>
@@ -202,7 +213,7 @@ public static class ReferralEvents
     public static readonly IReadOnlyList<EventDefinition> All =
     [
         new(Submitted, "The sender asked; the receiver may now see it.", "greenChannel", "patientClass", "purposes",
-            "parentId", "parentNo", "relation", "expectedArrival", "contracted", "standingAgreement", "reason", "flags"),
+            "parentId", "parentNo", "relation", "expectedArrival", "contracted", "standingAgreement", "reason", "flags", "greenTimes"),
         new(TriageStarted, "A clinician of the receiver claimed it.", "clinician"),
         new(Assigned, "A coordinator gave it to a clinician.", "clinician"),
         new(Released, "The clinician gave it back, or the claim ran out.", "clinician", "reason"),
@@ -218,7 +229,7 @@ public static class ReferralEvents
             "greenChannel", "expectedArrival", "window", "resource", "eligibility", "contracted"),
         new(Advised, "Advice was given instead of a transfer.", "clinician", "reason", "outcome", "linkedId", "linkedNo"),
         new(Converted, "It became a transfer of its own.", "clinician", "linkedId", "linkedNo", "outcome"),
-        new(Reported, "The report of an examination, reading or consultation is there.", "clinician", "outcome", "flags"),
+        new(Reported, "The report of an examination, reading or consultation is there.", "clinician", "outcome", "reason", "flags"),
         new(Scheduled, "A slot or bed is held.", "clinician", "booking"),
         new(Rescheduled, "Another slot or bed is held instead.", "clinician", "booking"),
         new(BookingCancelled, "The booking fell away; it is to be booked again.", "reason", "expectedArrival", "window",
@@ -226,9 +237,9 @@ public static class ReferralEvents
         new(NoShow, "The patient did not come.", "reason", "booking", "expectedArrival"),
         new(ArrivalChanged, "The expected arrival changed.", "expectedArrival"),
         new(InTransit, "The patient is on the way.", "expectedArrival", "greenChannel", "resource", "window",
-            "eligibility", "standingAgreement"),
-        new(Acknowledged, "The receiver answered the emergency's alarm.", "greenChannel", "clinician"),
-        new(Arrived, "The patient is at the receiver.", "parentId", "parentNo", "booking", "greenChannel", "flags"),
+            "eligibility", "standingAgreement", "greenTimes"),
+        new(Acknowledged, "The receiver answered the emergency's alarm.", "greenChannel", "clinician", "greenTimes"),
+        new(Arrived, "The patient is at the receiver.", "parentId", "parentNo", "booking", "greenChannel", "flags", "greenTimes"),
         new(TreatmentStarted, "The visit or admission is open.", "clinician"),
         new(InterimNote, "The receiver recorded progress.", "clinician"),
         new(Treated, "Treated; the loop is not closed yet.", "clinician", "rehabEligible"),
@@ -250,13 +261,13 @@ public static class ReferralEvents
         new(PriorityRaised, "Routine became Urgent.", "reason"),
         new(PriorityLowered, "Urgent became Routine.", "reason"),
         new(MadeEmergency, "It became an emergency.", "greenChannel", "previousState", "standingAgreement",
-            "resource", "window", "eligibility", "contracted"),
+            "resource", "window", "eligibility", "contracted", "greenTimes"),
         new(DeadlineWarning, "A deadline comes close.", "deadline"),
         new(DeadlineMissed, "A deadline passed.", "deadline"),
         new(Escalated, "A missed deadline went one level up.", "deadline"),
-        new(AttachmentAdded, "An attachment was added.", "flags"),
+        new(AttachmentAdded, "An attachment was added.", "reason", "flags"),
         new(NoteAdded, "A note was added."),
-        new(AddendumAdded, "Something was added after submit; the snapshot stays."),
+        new(AddendumAdded, "Something was added after submit; the snapshot stays.", "greenTimes"),
         new(ConsentFiled, "The consent is on file."),
         new(PatientIdentified, "The patient of an emergency is known now."),
         new(MarkedInError, "Entered in error: it leaves the indicators.", "reason"),

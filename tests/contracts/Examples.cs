@@ -38,7 +38,7 @@ internal static class Examples
 
     private static readonly Dictionary<string, Moment> Moments = new()
     {
-        [ReferralEvents.Submitted] = new(Submitted, Reason: "CLINICAL_JUDGEMENT"),
+        [ReferralEvents.Submitted] = new(Submitted, Reason: "CLINICAL_JUDGEMENT", Priority: Priority.Emergency),
         [ReferralEvents.TriageStarted] = new(InTriage),
         [ReferralEvents.Assigned] = new(InTriage),
         [ReferralEvents.Released] = new(Submitted, Reason: "WORKLOAD"),
@@ -51,7 +51,7 @@ internal static class Examples
         [ReferralEvents.Redirected] = new(Submitted, Reason: "NO_CAPACITY"),
         [ReferralEvents.Advised] = new(Advised, Reason: "ADVICE_THEN_REFER_IF_NEEDED", Outcome: Outcome.Converted),
         [ReferralEvents.Converted] = new(Advised, Outcome: Outcome.Converted),
-        [ReferralEvents.Reported] = new(Completed, Outcome: Outcome.Reported),
+        [ReferralEvents.Reported] = new(Completed, Reason: "ADVICE_ONLY", Outcome: Outcome.Reported),
         [ReferralEvents.Scheduled] = new(Scheduled),
         [ReferralEvents.Rescheduled] = new(Scheduled),
         [ReferralEvents.BookingCancelled] = new(Accepted, Reason: "CLINICIAN_ABSENT"),
@@ -59,7 +59,7 @@ internal static class Examples
         [ReferralEvents.ArrivalChanged] = new(InTransit),
         [ReferralEvents.InTransit] = new(InTransit, Priority: Priority.Emergency),
         [ReferralEvents.Acknowledged] = new(InTransit, Priority: Priority.Emergency),
-        [ReferralEvents.Arrived] = new(Arrived),
+        [ReferralEvents.Arrived] = new(Arrived, Priority: Priority.Emergency),
         [ReferralEvents.TreatmentStarted] = new(InTreatment),
         [ReferralEvents.InterimNote] = new(InTreatment),
         [ReferralEvents.Treated] = new(Treated),
@@ -83,9 +83,9 @@ internal static class Examples
         [ReferralEvents.DeadlineWarning] = new(Submitted),
         [ReferralEvents.DeadlineMissed] = new(Submitted),
         [ReferralEvents.Escalated] = new(Submitted),
-        [ReferralEvents.AttachmentAdded] = new(InTriage),
+        [ReferralEvents.AttachmentAdded] = new(InTriage, Reason: "CONDITION_CHANGED"),
         [ReferralEvents.NoteAdded] = new(InTriage),
-        [ReferralEvents.AddendumAdded] = new(Completed),
+        [ReferralEvents.AddendumAdded] = new(Completed, Priority: Priority.Emergency),
         [ReferralEvents.ConsentFiled] = new(InTransit, Priority: Priority.Emergency),
         [ReferralEvents.PatientIdentified] = new(InTransit, Priority: Priority.Emergency),
         [ReferralEvents.MarkedInError] = new(Closed, Reason: "ENTERED_IN_ERROR"),

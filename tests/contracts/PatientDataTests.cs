@@ -27,6 +27,7 @@ public sealed partial class PatientDataTests
     /// <summary>Members that sound like it and were looked at.</summary>
     private static readonly Dictionary<string, string> Reviewed = new()
     {
+        ["firstContactAt"] = "A time: when an emergency was first seen; it names nobody.",
         ["patientClass"] = "One of six codes for who is sent down; masked for readers who are no party where it says Palliative.",
     };
 

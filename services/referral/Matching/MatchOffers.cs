@@ -19,6 +19,7 @@ internal sealed record MatchChoice
     /// <summary>Institution and department that stood first. Found by the service.</summary>
     public string? First { get; init; }
 
+    [System.Text.Json.Serialization.JsonIgnore]
     public bool IsFirst => Rank == 1;
 
     public void Check(Checks checks, string at)

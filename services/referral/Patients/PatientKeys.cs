@@ -31,6 +31,10 @@ internal sealed class PatientKeys
 
     public string Open(byte[] wrappedKey, byte[] @sealed) => Encoding.UTF8.GetString(Decrypt(Decrypt(_wrapping, wrappedKey), @sealed));
 
+    public byte[] SealBytes(byte[] wrappedKey, byte[] content) => Encrypt(Decrypt(_wrapping, wrappedKey), content);
+
+    public byte[] OpenBytes(byte[] wrappedKey, byte[] @sealed) => Decrypt(Decrypt(_wrapping, wrappedKey), @sealed);
+
     /// <summary>Keyed hash of an identity: the same person gives the same value, and nothing else can be learned.</summary>
     public byte[]? Index(Identity? identity) =>
         identity?.IndexText is { } text ? HMACSHA256.HashData(_index, Encoding.UTF8.GetBytes(text)) : null;

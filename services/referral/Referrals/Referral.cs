@@ -92,6 +92,12 @@ internal sealed class Referral : SagaStateMachineInstance
     public DateTimeOffset? AcknowledgedAt { get; set; }
     public DateTimeOffset? DispatchedAt { get; set; }
     public DateTimeOffset? ArrivedAt { get; set; }
+    /// <summary>Of an emergency: when a doctor first saw the patient.</summary>
+    public DateTimeOffset? FirstContactAt { get; set; }
+    /// <summary>Of an emergency: when help was called.</summary>
+    public DateTimeOffset? CalledAt { get; set; }
+    /// <summary>Of an emergency: when the patient came through the door.</summary>
+    public DateTimeOffset? DoorAt { get; set; }
     public DateTimeOffset? TreatmentStartedAt { get; set; }
     public DateTimeOffset? TreatedAt { get; set; }
     public DateTimeOffset? EndedAt { get; set; }

@@ -1,6 +1,7 @@
 using MassTransit;
 using ReferralService.Deadlines;
 using ReferralService.Referrals.Annotations;
+using ReferralService.Referrals.Attachments;
 using ReferralService.Referrals.Booking;
 using ReferralService.Referrals.Decision;
 using ReferralService.Referrals.Ending;

@@ -20,7 +20,7 @@ internal static class Branches
         move.TransitionTo(to.Submitted).Tell(ReferralEvents.Submitted)
             .If(m => m.Saga.IsEmergency && m.Saga.StandingAgreement, emergency => emergency
                 .Do(AcceptReferral.InAdvance).TransitionTo(to.Accepted).Tell(ReferralEvents.Accepted)
-                .Do((r, m) => r.DispatchedAt = m.Now).TransitionTo(to.InTransit).Tell(ReferralEvents.InTransit));
+                .Do((r, m) => r.DispatchedAt ??= m.Now).TransitionTo(to.InTransit).Tell(ReferralEvents.InTransit));
 
     /// <summary>Back to the claimant where one still holds it.</summary>
     public static EventActivityBinder<Referral, Move<T>> BackToTriage<T>(

@@ -75,6 +75,16 @@ internal static class EventBodies
         Text("previousReceiver", move.Extras.PreviousReceiver);
         Text("previousState", move.Extras.PreviousState?.ToString());
         Time("expectedArrival", r.ExpectedArrival);
+        if (allowed.Contains("greenTimes") && r.IsEmergency)
+        {
+            json.WriteStartObject("greenTimes");
+            At("firstContactAt", r.FirstContactAt);
+            At("calledAt", r.CalledAt);
+            At("departedAt", r.DispatchedAt);
+            At("arrivedAt", r.ArrivedAt);
+            At("doorAt", r.DoorAt);
+            json.WriteEndObject();
+        }
         if (BookingNeeds.Of(r, move.Now) is { } need)
         {
             Text("resource", need.Resource);
@@ -145,6 +155,12 @@ internal static class EventBodies
         void Time(string member, DateTimeOffset? value)
         {
             if (value is { } time && allowed.Contains(member))
+                json.WriteString(member, time.UtcDateTime);
+        }
+
+        void At(string member, DateTimeOffset? value)
+        {
+            if (value is { } time)
                 json.WriteString(member, time.UtcDateTime);
         }
 

@@ -52,6 +52,16 @@ internal static class Refusals
         new("The appointment code does not fit", "预约码不正确"),
         new("Check the code, or register the patient by identity with 'identifiedBy'.", "请核对预约码，或通过 identifiedBy 以身份核验登记。"));
 
+    public static readonly ProblemType RecognisedResultOnFile = new("recognised-result-on-file", 422,
+        new("A recognised result of this examination is on file", "该检查已有互认结果"),
+        new("Use the result under 'onFile', or say in repeatReason why it was done again.", "请采用 onFile 中的结果，或在 repeatReason 中说明重复检查的理由。"));
+    public static readonly ProblemType Infected = new("attachment-infected", 410,
+        new("The file was found infected", "文件含有恶意内容"),
+        new("It is not handed out; ask the sender for a clean one.", "该文件不予提供，请联系上传方重新提供。"));
+    public static readonly ProblemType NotScannedYet = new("attachment-not-scanned", 409,
+        new("The file is being scanned", "文件正在查毒"),
+        new("Wait for Retry-After seconds.", "请在 Retry-After 秒后重试。"));
+
     public static readonly ProblemType Erased = new("erased", 410,
         new("The patient's data was erased", "患者数据已删除"),
         new("Workflow and history remain; slip and identity are gone for good.", "仅保留流程与历史，表单与身份信息已永久删除。"));
@@ -59,7 +69,8 @@ internal static class Refusals
     public static readonly IReadOnlyList<ProblemType> All =
     [
         NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, ReferredAgain, PatientKnown,
-        RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased, .. Alliances.DirectoryProblems.All,
+        RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, RecognisedResultOnFile,
+        Infected, NotScannedYet, Erased, .. Alliances.DirectoryProblems.All,
     ];
 
     /// <summary>A rule with the member that breaks it.</summary>

@@ -22,6 +22,15 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
             Party = operation => A.By(operation.Verb) is var (sends, role) && sends ? host.As(ReferralHost.Township, role) : host.As(ReferralHost.Tertiary, role),
             Stranger = Stranger, WrongRole = host.As(ReferralHost.Tertiary, "Insurer"),
         },
+        new("post /v1/referrals/{id}/attachments")
+        {
+            Thing = async () => [(await A.Submitted(host)).Id.ToString()], Body = "%PDF-1.7", Party = _ => Clinic, Stranger = Stranger,
+            WrongRole = host.As(ReferralHost.Tertiary, "Insurer"),
+        },
+        new("/v1/referrals/{id}/attachments/{attachment}")
+        {
+            Thing = AttachedFile, Party = _ => Clinic, Stranger = Stranger, WrongRole = host.As(ReferralHost.Tertiary, "Insurer"),
+        },
         new("/v1/episodes/{id}")
         {
             Thing = async () => [(await A.Submitted(host)).Last.GetProperty("episodeId").GetString()!],
@@ -104,6 +113,17 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
     private HttpClient Operator => host.As(ReferralHost.County, "Operator");
     private HttpClient Office(Operation _) => host.As(ReferralHost.County, "AllianceOffice");
 
+    private async Task<string[]> AttachedFile()
+    {
+        var referral = await A.Submitted(host);
+        var upload = new HttpRequestMessage(HttpMethod.Post, $"/v1/referrals/{referral.Id}/attachments") { Content = new ByteArrayContent("%PDF-1.7"u8.ToArray()) };
+        upload.Content.Headers.ContentType = new("application/pdf");
+        upload.Headers.Add("Idempotency-Key", Guid.NewGuid().ToString());
+        var file = (await (await Clinic.SendAsync(upload)).Json()).GetProperty("id").GetGuid();
+        await referral.Tries("attach", new { title = "CT", recognised = false, attachment = file }, by: ReferralHost.Township);
+        return [referral.Id.ToString(), file.ToString()];
+    }
+
     private HttpClient Stranger => host.As(ReferralHost.Stranger);
     private HttpClient Clinic => host.As(ReferralHost.Township);
 
@@ -112,7 +132,7 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
     {
         var referral = await A.Submitted(host);
         foreach (var operation in Operation.Of(Service).Where(o => o.Path.StartsWith("/v1/referrals/{id}", StringComparison.Ordinal)))
-            await Refused(operation, Stranger, operation.Request([referral.No]), 404, "not-found");
+            await Refused(operation, Stranger, operation.Request([referral.No, Guid.NewGuid().ToString()], body: operation.Example ?? "%PDF-1.7"), 404, "not-found");
     }
 
     [Fact]

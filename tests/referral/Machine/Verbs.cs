@@ -4,6 +4,7 @@ using ReferralService.Deadlines;
 using ReferralService.Patients;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Annotations;
+using ReferralService.Referrals.Attachments;
 using ReferralService.Referrals.Booking;
 using ReferralService.Referrals.Decision;
 using ReferralService.Referrals.Ending;

@@ -82,6 +82,13 @@ internal sealed class ImportAlliance(NpgsqlDataSource database, SheetIndex sheet
 
         // a foreign key speaks up at its own line, not at the commit
         await Dapper.SqlMapper.ExecuteAsync(connection, "set constraints all immediate", transaction: transaction);
+        if (sheet.Bulk is { } bulk)
+        {
+            foreach (var twice in good.GroupBy(g => sheet.KeyOf(g.Entry)).SelectMany(same => same.Skip(1)))
+                report.Add(file, twice.Line, sheet.Columns[0], new("The same entry stands in an earlier line.", "与前面的行重复。"));
+            report.Changed += await bulk(connection, [.. good.DistinctBy(g => sheet.KeyOf(g.Entry)).Select(g => g.Entry)]);
+            return;
+        }
         var ordered = sheet.Order([.. good.Select(g => g.Entry)]).Select(i => good[i]).ToArray();
         foreach (var chunk in ordered.Chunk(Batch))
             await Write(connection, transaction, sheet, chunk, report, by);

@@ -1,3 +1,4 @@
+using Npgsql;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
 
@@ -105,8 +106,9 @@ internal sealed record DiagnosisEntry : IEntry
     public string? Version { get; init; }
     public string? Code { get; init; }
     public string? TextZh { get; init; }
-    /// <summary>First three characters of the code.</summary>
+    /// <summary>The first three characters of the code when absent.</summary>
     public string? Group { get; init; }
+    /// <summary>Beside the set of sensitive diagnoses, which holds whatever a list says.</summary>
     public bool? Sensitive { get; init; }
 
     public void Check(Checks checks)
@@ -115,14 +117,16 @@ internal sealed record DiagnosisEntry : IEntry
         checks.Text(Version, "/version", 40);
         checks.Text(Code, "/code", 64);
         checks.Text(TextZh, "/textZh", 200);
-        checks.Text(Group, "/group", 16);
-        checks.Required(Sensitive, "/sensitive");
+        checks.That(Code is null || Code.Length >= 3, "/code", "At least three characters.", "至少 3 个字符。");
+        checks.Text(Group, "/group", 16, required: false);
     }
 
     public static readonly Sheet<DiagnosisEntry> Sheet = new("diagnoses")
     {
-        Optional = [],
+        Optional = ["group", "sensitive"],
         MayWrite = (_, _, _, _) => false,
+        Bulk = Store,
+        KeyOf = entry => ((DiagnosisEntry)entry) is var d ? (d.System, d.Version, d.Code) : default,
         Upsert = """
             insert into diagnosis as row (system, version, code, text_zh, diagnosis_group, sensitive) values (@System, @Version, @Code, @TextZh, @Group, @Sensitive)
             on conflict (system, version, code) do update set (text_zh, diagnosis_group, sensitive) = (excluded.text_zh, excluded.diagnosis_group, excluded.sensitive)
@@ -133,6 +137,25 @@ internal sealed record DiagnosisEntry : IEntry
             select system || '/' || version || '/' || code as key, system, version, code, text_zh, diagnosis_group as "group", sensitive from diagnosis
             """,
     };
+
+    // the national list has 35 863 lines: one statement, not as many
+    private static async Task<int> Store(NpgsqlConnection connection, IReadOnlyList<IEntry> entries)
+    {
+        var lines = entries.Cast<DiagnosisEntry>().ToArray();
+        await using var command = new NpgsqlCommand("""
+            insert into diagnosis as row (system, version, code, text_zh, diagnosis_group, sensitive)
+            select * from unnest($1, $2, $3, $4, $5, $6)
+            on conflict (system, version, code) do update set (text_zh, diagnosis_group, sensitive) = (excluded.text_zh, excluded.diagnosis_group, excluded.sensitive)
+                where (row.text_zh, row.diagnosis_group, row.sensitive) is distinct from (excluded.text_zh, excluded.diagnosis_group, excluded.sensitive)
+            """, connection);
+        command.Parameters.Add(new() { Value = Array.ConvertAll(lines, l => l.System!) });
+        command.Parameters.Add(new() { Value = Array.ConvertAll(lines, l => l.Version!) });
+        command.Parameters.Add(new() { Value = Array.ConvertAll(lines, l => l.Code!) });
+        command.Parameters.Add(new() { Value = Array.ConvertAll(lines, l => l.TextZh!) });
+        command.Parameters.Add(new() { Value = Array.ConvertAll(lines, l => (l.Group ?? l.Code![..3]).ToUpperInvariant()) });
+        command.Parameters.Add(new() { Value = Array.ConvertAll(lines, l => l.Sensitive ?? false) });
+        return await command.ExecuteNonQueryAsync();
+    }
 }
 
 /// <summary>Whom an alliance's office may speak for.</summary>

@@ -34,6 +34,15 @@ internal abstract class Sheet
     /// <summary>Lines in the order they can be stored in.</summary>
     public Func<IReadOnlyList<IEntry>, IEnumerable<int>> Order { get; init; } = entries => Enumerable.Range(0, entries.Count);
 
+    /// <summary>
+    /// Stores all lines in one statement and says how many brought something new, for tables with tens of thousands; no
+    /// two lines may have the same <see cref="KeyOf"/>.
+    /// </summary>
+    public Func<NpgsqlConnection, IReadOnlyList<IEntry>, Task<int>>? Bulk { get; init; }
+
+    /// <summary>What makes two lines of a <see cref="Bulk"/> file the same.</summary>
+    public Func<IEntry, object> KeyOf { get; init; } = entry => entry;
+
     /// <summary>May the office of an alliance load it from a file? An operator always may.</summary>
     public bool OfficesLoad { get; init; }
 

@@ -1,4 +1,5 @@
 using ReferralService.Referrals;
+using ReferralService.Referrals.Journey;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -7,11 +8,26 @@ namespace ReferralService.Referrals.Annotations;
 /// <summary>Words beside the referral: a note while it runs, an addendum at any time. What was written stays.</summary>
 internal sealed record Annotate(string? Text) : ICommand
 {
-    public void Check(Checks checks) => checks.Text(Text, "/text", 20_000);
+    /// <summary>In an addendum to an emergency: times that are known only now.</summary>
+    public EmergencyTimes? Times { get; init; }
 
-    public static void Note(Referral r, Move<Annotate> move) => move.Words = move.Command.Text;
+    public void Check(Checks checks)
+    {
+        checks.Text(Text, "/text", 20_000);
+        Times?.Check(checks, "/times");
+    }
 
-    public static void Addendum(Referral r, Move<Annotate> move) => move.Words = move.Command.Text;
+    public static Problem? Note(Referral r, Move<Annotate> move)
+    {
+        move.Words = move.Command.Text;
+        return move.Command.Times is null ? null : Refusals.Rule("/times", "Say it in an addendum.", "请在 addendum 中填写。");
+    }
+
+    public static Problem? Addendum(Referral r, Move<Annotate> move)
+    {
+        move.Words = move.Command.Text;
+        return move.Command.Times?.NoteOn(r, move.Now, "/times");
+    }
 
     /// <summary>A discarded draft was never there for anybody else.</summary>
     public static bool WasSubmitted(Referral r) => r.SubmittedAt is not null;
@@ -67,37 +83,5 @@ internal sealed record RateReferral(int? Rating, string? Text) : ICommand
     {
         checks.That(Rating is >= 1 and <= 5, "/rating", "1 to 5.", "1 至 5。");
         checks.Text(Text, "/text", Reasons.TextLimit, required: false);
-    }
-}
-
-/// <summary>Something attached: coded facts and where it lies, with the mark of mutual recognition (互认) where it has one.</summary>
-internal sealed record AttachResult(
-    string? Title, string? ItemCode, string? Laboratory, bool Recognised, DateOnly? QualityUntil, string? Reference) : ICommand
-{
-    public void Check(Checks checks)
-    {
-        checks.Text(Title, "/title", 200);
-        checks.Text(ItemCode, "/itemCode", 64, required: Recognised);
-        checks.Text(Laboratory, "/laboratory", 100, required: Recognised);
-        checks.Text(Reference, "/reference", 500);
-    }
-
-    /// <summary>A result that the receiver need not repeat.</summary>
-    public const string RecognisedFlag = "RECOGNISED_RESULT";
-
-    public static void Keep(Referral r, Move<AttachResult> move)
-    {
-        var c = move.Command;
-        move.Words = new System.Text.Json.Nodes.JsonObject { ["title"] = c.Title, ["reference"] = c.Reference }
-            .ToJsonString(ServiceDefaults.Json.Lenient);
-        move.Detail = new()
-        {
-            ["itemCode"] = c.ItemCode, ["laboratory"] = c.Laboratory, ["recognised"] = c.Recognised,
-            ["qualityUntil"] = c.QualityUntil?.ToString("yyyy-MM-dd"),
-        };
-        move.Extras.Flags = c.Recognised ? [RecognisedFlag] : [];
-        // partners hear of no draft: what was attached to one is counted with its submission
-        if (c.Recognised && r.SubmittedAt is null)
-            r.Flags = [.. r.Flags.Union([RecognisedFlag])];
     }
 }

@@ -47,13 +47,25 @@ internal sealed record AdviseReferral(string? Reason, string? Text) : ICommand
 /// <param name="Critical">A critical value: the sender is alarmed.</param>
 internal sealed record ReportResult(string? Text, bool Critical = false) : ICommand
 {
-    public void Check(Checks checks) => checks.Text(Text, "/text", 20_000);
+    /// <summary>Flag of a report with a critical value (危急值): the sender acts at once.</summary>
+    public const string CriticalValue = "CRITICAL_VALUE";
+
+    /// <summary>What should follow, of the list Advice; ADVICE_ONLY, REFERRAL_RECOMMENDED and others.</summary>
+    public string? Recommendation { get; init; }
+
+    public void Check(Checks checks)
+    {
+        checks.Text(Text, "/text", 20_000);
+        checks.Text(Recommendation, "/recommendation", 64, required: false);
+    }
 
     public static Problem? File(Referral r, Move<ReportResult> move)
     {
+        if (move.Command.Recommendation is { } code && move.Give("Advice", code, move.Command.Text) is { } unknown)
+            return unknown with { Errors = [.. unknown.Errors.Select(e => e with { Pointer = "/recommendation" })] };
         move.Words = move.Command.Text;
         if (move.Command.Critical)
-            move.Extras.Flags = [.. r.Flags, "CRITICAL_VALUE"];
+            r.Flags = [.. r.Flags, CriticalValue];
         r.Outcome = r.Kind == ReferralKind.Teleconsultation ? Outcome.Consulted : Outcome.Reported;
         return Ends.At(r, move);
     }

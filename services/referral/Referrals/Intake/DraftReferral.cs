@@ -31,10 +31,11 @@ internal sealed record AmendReferral(ReferralForm Slip) : ICommand
         var requested = r.Flags.Contains(SubmitReferral.RequestedByPatient);
         (r.Purposes, r.StandingAgreement) = (to.Purposes, to.StandingAgreement);
         // what is attached stays attached, and a wish stays one
-        r.Flags = [.. to.Flags.Union(r.Flags.Intersect([AttachResult.RecognisedFlag, SubmitReferral.RequestedByPatient]))];
+        r.Flags = [.. to.Flags.Union(r.Flags.Intersect([AttachResult.RecognisedFlag, AttachResult.Repeated, SubmitReferral.RequestedByPatient]))];
         (r.ExpectedArrival, r.ConsentAt, r.FollowUpsPlanned, r.NextFollowUpOn) = (to.ExpectedArrival, to.ConsentAt, to.FollowUpsPlanned, to.NextFollowUpOn);
         // a wish stays one however it is rewritten: its channel and its deadline
         (r.Channel, r.SenderClinician, r.SenderOwnNo) = (requested ? r.Channel : to.Channel, to.SenderClinician, to.SenderOwnNo);
+        (r.FirstContactAt, r.CalledAt, r.DispatchedAt) = (to.FirstContactAt, to.CalledAt, to.DispatchedAt);
         r.SlipVersion++;
         r.Author = move.Actor.Subject;
         move.NewSlip = new(r.SlipVersion, move.Command.Rewritten.Slip.Content, move.Actor.Subject);

@@ -95,6 +95,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             ExpectedArrival = form.ExpectedArrival ?? (direction == Direction.Down ? ChinaTime.EndOf(day).AddHours(9) : null),
             FollowUpsPlanned = direction == Direction.Down ? form.Plan?.FollowUps?.Count ?? 1 : 0,
         };
+        if (form.Times?.NoteOn(referral, now, "/times") is { } impossible)
+            return (null, impossible);
         if (direction == Direction.Down)
             referral.NextFollowUpOn = ChinaTime.DayOf(referral.ExpectedArrival!.Value).AddDays(form.Plan?.FollowUps?.FirstOrDefault()?.DueInDays ?? 7);
 

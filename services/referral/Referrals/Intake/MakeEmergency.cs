@@ -10,13 +10,17 @@ internal sealed record MakeEmergency(GreenChannel? GreenChannel, string? Text) :
     [System.Text.Json.Serialization.JsonIgnore]
     public bool StandingAgreement { get; init; }
 
+    /// <summary>What is known of its times.</summary>
+    public Journey.EmergencyTimes? Times { get; init; }
+
     public void Check(Checks checks)
     {
+        Times?.Check(checks, "/times");
         checks.Required(GreenChannel, "/greenChannel");
         checks.Text(Text, "/text", Reasons.TextLimit, required: false);
     }
 
-    public static void Raise(Referral r, Move<MakeEmergency> move)
+    public static Problem? Raise(Referral r, Move<MakeEmergency> move)
     {
         move.Extras.PreviousState = Enum.Parse<ReferralState>(r.State);
         move.Words = move.Command.Text;
@@ -29,7 +33,8 @@ internal sealed record MakeEmergency(GreenChannel? GreenChannel, string? Text) :
         r.LegSubmittedAt = move.Now;
         r.Leg = Math.Max(1, r.Leg);
         r.Tried = r.Tried.Length == 0 ? [r.Receiver] : r.Tried;
-        r.DispatchedAt = move.Now;
+        r.DispatchedAt = move.Command.Times?.DepartedAt ?? move.Now;
         Triage.ClaimReferral.LetGo(r);
+        return move.Command.Times?.NoteOn(r, move.Now, "/times");
     }
 }

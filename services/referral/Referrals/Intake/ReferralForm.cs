@@ -70,6 +70,8 @@ internal sealed record ReferralForm
     public RuleOverride? Override { get; init; }
     /// <summary>The ranking the target was chosen from.</summary>
     public MatchChoice? Match { get; init; }
+    /// <summary>What is known of an emergency's times.</summary>
+    public EmergencyTimes? Times { get; init; }
     /// <summary>How the patient agreed; the doctor's signature on the slip stands for it when absent.</summary>
     public ConsentGiven? Consent { get; init; }
     /// <summary>The sender's own number for the case.</summary>
@@ -131,6 +133,8 @@ internal sealed record ReferralForm
         EvaluateRules.Ticked(checks, Indications, Measures, at);
         checks.Day(IndicatedSince, at + "/indicatedSince");
         Override?.Check(checks, at + "/override");
+        Times?.Check(checks, at + "/times");
+        checks.That(Times is null || IsEmergency, at + "/times", "Only an emergency has them.", "仅急诊转诊填写。");
         Match?.Check(checks, at + "/match");
         Plan?.Check(checks, at + "/plan");
         if (Consent is not null)

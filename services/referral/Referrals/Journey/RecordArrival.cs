@@ -16,6 +16,9 @@ namespace ReferralService.Referrals.Journey;
 internal sealed record RecordArrival(
     string? Code, Identification? IdentifiedBy, DateTimeOffset? ArrivedAt, string? Department, string? ReceiverOwnNo) : ICommand
 {
+    /// <summary>Of an emergency: when the patient came through the door (进门).</summary>
+    public DateTimeOffset? DoorAt { get; init; }
+
     /// <summary>Hash of the code that was given, keyed as scheduling keys it.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public string? CodeHash { get; init; }
@@ -27,6 +30,7 @@ internal sealed record RecordArrival(
     public void Check(Checks checks)
     {
         checks.Time(ArrivedAt, "/arrivedAt");
+        checks.Time(DoorAt, "/doorAt");
         checks.Text(Code, "/code", 16, required: false);
         checks.Text(Department, "/department", 16, required: false);
         checks.Text(ReceiverOwnNo, "/receiverOwnNo", 64, required: false);
@@ -58,6 +62,8 @@ internal sealed record RecordArrival(
             return Refusals.Rule("/arrivedAt", "Not before the referral was submitted.", "不能早于转诊提交时间。");
 
         r.ArrivedAt = arrived;
+        if (command.DoorAt is { } door && new EmergencyTimes(null, null, null, door).NoteOn(r, move.Now, "") is { } impossible)
+            return impossible;
         r.Department = command.Department ?? r.Department;
         r.AcknowledgedAt ??= r.IsEmergency ? move.Now : null;
         r.ReceiverOwnNo = command.ReceiverOwnNo ?? r.ReceiverOwnNo;

@@ -70,14 +70,15 @@ internal sealed record ReferralView(
         r.LinkedId is { } linked ? new(linked, r.LinkedNo!) : null,
         r.FollowUpsPlanned > 0 ? new(r.FollowUpsDone, r.FollowUpsPlanned, r.NextFollowUpOn) : null, r.Rating,
         new(r.DraftedAt, r.SubmittedAt, r.AcceptedAt, r.ScheduledAt, r.AcknowledgedAt, r.DispatchedAt, r.ArrivedAt,
-            r.TreatmentStartedAt, r.TreatedAt, r.ReturnAcceptedAt, r.EndedAt, r.ConsentAt), actions);
+            r.TreatmentStartedAt, r.TreatedAt, r.ReturnAcceptedAt, r.EndedAt, r.ConsentAt, r.FirstContactAt, r.CalledAt, r.DoorAt), actions);
 }
 
 /// <summary>When each stage was reached first.</summary>
 internal sealed record ReferralTimes(
     DateTimeOffset DraftedAt, DateTimeOffset? SubmittedAt, DateTimeOffset? AcceptedAt, DateTimeOffset? ScheduledAt,
     DateTimeOffset? AcknowledgedAt, DateTimeOffset? DispatchedAt, DateTimeOffset? ArrivedAt, DateTimeOffset? TreatmentStartedAt,
-    DateTimeOffset? TreatedAt, DateTimeOffset? ReturnAcceptedAt, DateTimeOffset? EndedAt, DateTimeOffset? ConsentAt);
+    DateTimeOffset? TreatedAt, DateTimeOffset? ReturnAcceptedAt, DateTimeOffset? EndedAt, DateTimeOffset? ConsentAt,
+    DateTimeOffset? FirstContactAt, DateTimeOffset? CalledAt, DateTimeOffset? DoorAt);
 
 /// <summary>Another referral of the same episode.</summary>
 internal sealed record LinkedReferral(Guid Id, string ReferralNo);
