@@ -120,7 +120,9 @@ service_environment() {
     "DOTNET_gcServer=0"
   )
   # The demo's subscriber listens here; without this line no webhook may go to a loopback address.
-  if [[ $service == notification ]]; then service_words+=("Webhooks__AllowedAddresses__0=127.0.0.1/32"); fi
+  if [[ $service == notification ]]; then
+    service_words+=("Webhooks__AllowedAddresses__0=127.0.0.1/32" "RabbitMq__Management=$(management_uri)")
+  fi
 }
 
 # Becomes the service's program with nothing but its own environment. Passwords never stand in an argument list.

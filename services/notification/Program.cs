@@ -10,6 +10,7 @@ builder.AddServiceDefaults(new("notification", "Notification",
 });
 builder.AddFeed();
 builder.AddWebhooks();
+builder.AddExchanges();
 // last in, first out: the bus stops before the workers that store what it hears
 builder.AddBus(WhenReferralMoved.Subscription, WhenCapacityChanged.Subscription);
 
@@ -31,4 +32,8 @@ RotateSecret.Map(v1);
 ListAttempts.Map(v1);
 ResendMessage.Map(v1);
 ReplayEvents.Map(v1);
+CreateBrokerUser.Map(v1);
+ListBrokerUsers.Map(v1);
+RotateBrokerUser.Map(v1);
+RevokeBrokerUser.Map(v1);
 app.Run();

@@ -11,6 +11,7 @@ internal static class Registration
         ["Events"] = "Everything your institution is a party of, in one feed, also as a stream.",
         ["Endpoints"] = "Addresses for webhooks, and the secrets that sign them.",
         ["Attempts"] = "What came of each delivery.",
+        ["Broker users"] = "Your institution's own exchange on the broker, for software that speaks AMQP.",
     };
 
     /// <summary>Heard, ordered, logged.</summary>
@@ -41,5 +42,13 @@ internal static class Registration
         builder.Services.AddHostedService<CatchUp>();
         builder.Services.AddHostedService<Replayer>();
         builder.Services.AddHostedService<Retention>();
+    }
+
+    /// <summary>A copy of the log for each institution that reads it over AMQP.</summary>
+    public static void AddExchanges(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<BrokerManagement>();
+        builder.Services.AddHostedService<BrokerUserKeeper>();
+        builder.Services.AddHostedService<ExchangePublisher>();
     }
 }

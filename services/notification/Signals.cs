@@ -17,6 +17,9 @@ internal sealed class Signals
     public Signal LoggedForStreams { get; } = new();
     public Signal LoggedForExchanges { get; } = new();
 
+    /// <summary>A user of the broker was made or revoked.</summary>
+    public Signal BrokerUsers { get; } = new();
+
     /// <summary>A replay was asked for.</summary>
     public Signal Replays { get; } = new();
 
