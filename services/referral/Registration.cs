@@ -33,6 +33,8 @@ internal static class Registration
         services.AddSingleton<DeadlineSweeper>();
         services.AddHostedService(s => s.GetRequiredService<DeadlineSweeper>());
 
+        services.AddSingleton<Notices.NoticeKey>();
+
         services.AddSingleton<IntakeDesk>();
         services.AddSingleton<ReferralNumbers>();
         services.AddSingleton<CreateReferral>();

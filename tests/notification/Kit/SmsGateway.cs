@@ -28,7 +28,7 @@ internal sealed class SmsGateway : IDisposable
             Asked.Enqueue((body.GetProperty("id").GetString()!, body.GetProperty("to").GetString()!, body.GetProperty("text").GetString()!, http.Request.Headers.Authorization.ToString()));
             http.Response.StatusCode = Status;
         });
-        _app.Start();
+        _app.StartAsync().GetAwaiter().GetResult();
     }
 
     public string Url => _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First() + "/send";
