@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Dapper;
 using Npgsql;
@@ -18,6 +19,7 @@ internal sealed class ExchangePublisher(NpgsqlDataSource database, BrokerManagem
 
     private IConnection? _connection;
     private IChannel? _channel;
+    private long _nobodyAt;
 
     private sealed record Row
     {
@@ -66,10 +68,16 @@ internal sealed class ExchangePublisher(NpgsqlDataSource database, BrokerManagem
     /// <summary>Copies what is new; true when there may be more at once.</summary>
     private async Task<bool> Copy(CancellationToken ct)
     {
+        // as long as nobody has a user this costs a look a second
+        if (Stopwatch.GetElapsedTime(_nobodyAt) < Sweep)
+            return false;
         await using var connection = await database.OpenConnectionAsync(ct);
         var institutions = (await connection.QueryAsync<string>("select distinct institution from broker_user where revoked_at is null")).ToHashSet();
         if (institutions.Count == 0)
+        {
+            _nobodyAt = Stopwatch.GetTimestamp();
             return false;
+        }
         await using var transaction = await connection.BeginTransactionAsync(ct);
         // another instance that is at work holds the row: nothing is left for us
         if (await connection.QuerySingleOrDefaultAsync<long?>("select position from exchange_progress for update skip locked", transaction: transaction) is not { } position)
