@@ -39,6 +39,8 @@ public static class SealedBox
         var head = box[1..(1 + box[0])];
         using var once = ECDiffieHellman.Create();
         once.ImportSubjectPublicKeyInfo(head, out _);
+        if (once.KeySize != recipient.KeySize)
+            throw new CryptographicException("This box was sealed on another curve.");
         var rest = box.AsSpan(1 + head.Length);
         var plain = new byte[rest.Length - TagSize];
         using var aes = new AesGcm(KeyOf(recipient, once.PublicKey, head), TagSize);
