@@ -14,7 +14,7 @@ internal sealed class InboxWriter(NpgsqlDataSource database, Signals signals, IL
 {
     private const int BatchSize = 500;
     // what happens in between shares one commit
-    private static readonly TimeSpan Collect = TimeSpan.FromMilliseconds(100), Sweep = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Collect = TimeSpan.FromMilliseconds(300), Sweep = TimeSpan.FromSeconds(1);
 
     private sealed record Row(long Position, string Body);
 
