@@ -32,7 +32,8 @@ internal sealed class StreamPump(
     /// </summary>
     public async Task<(Listener? Listener, Problem? Problem)> Listen(string institution, CancellationToken ct)
     {
-        await _started.Task.WaitAsync(ct);
+        // the database is away since the start: 503
+        await _started.Task.WaitAsync(TimeSpan.FromSeconds(5), ct);
         lock (_gate)
         {
             if (_open >= settings.Streams)
