@@ -2,6 +2,7 @@ using ReferralService;
 using ReferralService.Alliances;
 using ReferralService.Deadlines;
 using ReferralService.Matching;
+using ReferralService.Notices;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Booking;
 using ReferralService.Workflow;
@@ -14,9 +15,12 @@ builder.AddServiceDefaults(new("referral", "Referral", "Two-way referrals of a m
 {
     Sections = ReferralRoutes.Sections,
 });
-builder.AddBus(
-    new Subscription(WhenSchedulingAnswers.Queue, SchedulingEvents.Exchange, WhenSchedulingAnswers.Hears, typeof(WhenSchedulingAnswers)),
-    new Subscription(WhenCapacityChanges.Queue, SchedulingEvents.Exchange, WhenCapacityChanges.Hears, typeof(WhenCapacityChanges)));
+builder.AddBus([
+    new(WhenSchedulingAnswers.Queue, SchedulingEvents.Exchange, WhenSchedulingAnswers.Hears, typeof(WhenSchedulingAnswers)),
+    new(WhenCapacityChanges.Queue, SchedulingEvents.Exchange, WhenCapacityChanges.Hears, typeof(WhenCapacityChanges)),
+    // without the key of the notification service nobody could be told
+    .. NoticeKey.FileOf(builder.Configuration) is null ? Array.Empty<Subscription>() : [WhenPatientIsConcerned.Subscription],
+]);
 builder.AddReferrals();
 
 var app = builder.Build();
