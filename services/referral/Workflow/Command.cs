@@ -38,6 +38,8 @@ internal static class Reasons
 {
     public const int TextLimit = 2000;
 
+    private const string Unlisted = "OTHER";
+
     /// <summary>Checks the form; the list is looked up by <see cref="Give"/>.</summary>
     public static void Check(Checks checks, string? reason, string? text)
     {
@@ -49,7 +51,14 @@ internal static class Reasons
     public static Problem? Give(this Move move, string list, string? reason, string? text)
     {
         var day = ChinaTime.DayOf(move.Now);
-        if (move.Alliance.Reason(list, reason!, day) is not { } known)
+        var found = move.Alliance.Reason(list, reason!, day);
+        // a timer or another service tells what has happened: it did, whatever a later version calls the reason
+        if (move.Actor.Sides == Side.System)
+        {
+            (move.Reason, move.Words) = (found?.Code ?? Unlisted, text);
+            return null;
+        }
+        if (found is not { } known)
             return NotAllowed("Not a code of the list {0}.", "不在 {0} 代码表中。");
         if (!MayGive(known, move.Actor))
             return NotAllowed("Your side or role may not give this reason of the list {0}.", "您所在一方或角色不能使用 {0} 中的该原因。");

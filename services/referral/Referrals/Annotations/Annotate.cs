@@ -82,6 +82,9 @@ internal sealed record AttachResult(
         checks.Text(Reference, "/reference", 500);
     }
 
+    /// <summary>A result that the receiver need not repeat.</summary>
+    public const string RecognisedFlag = "RECOGNISED_RESULT";
+
     public static void Keep(Referral r, Move<AttachResult> move)
     {
         var c = move.Command;
@@ -92,6 +95,9 @@ internal sealed record AttachResult(
             ["itemCode"] = c.ItemCode, ["laboratory"] = c.Laboratory, ["recognised"] = c.Recognised,
             ["qualityUntil"] = c.QualityUntil?.ToString("yyyy-MM-dd"),
         };
-        move.Extras.Flags = c.Recognised ? ["RECOGNISED_RESULT"] : [];
+        move.Extras.Flags = c.Recognised ? [RecognisedFlag] : [];
+        // partners hear of no draft: what was attached to one is counted with its submission
+        if (c.Recognised && r.SubmittedAt is null)
+            r.Flags = [.. r.Flags.Union([RecognisedFlag])];
     }
 }

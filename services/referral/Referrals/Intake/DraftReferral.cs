@@ -1,3 +1,4 @@
+using ReferralService.Referrals.Annotations;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -28,7 +29,9 @@ internal sealed record AmendReferral(ReferralForm Slip) : ICommand
         (r.Receiver, r.Department, r.Clinician, r.Tried, r.External) = (to.Receiver, to.Department, to.Clinician, to.Tried, to.External);
         (r.DiagnosisCode, r.DiagnosisGroup, r.Sensitive, r.Eligibility) = (to.DiagnosisCode, to.DiagnosisGroup, to.Sensitive, to.Eligibility);
         var requested = r.Flags.Contains(SubmitReferral.RequestedByPatient);
-        (r.Purposes, r.Flags, r.StandingAgreement) = (to.Purposes, requested ? [.. to.Flags, SubmitReferral.RequestedByPatient] : to.Flags, to.StandingAgreement);
+        (r.Purposes, r.StandingAgreement) = (to.Purposes, to.StandingAgreement);
+        // what is attached stays attached, and a wish stays one
+        r.Flags = [.. to.Flags.Union(r.Flags.Intersect([AttachResult.RecognisedFlag, SubmitReferral.RequestedByPatient]))];
         (r.ExpectedArrival, r.ConsentAt, r.FollowUpsPlanned, r.NextFollowUpOn) = (to.ExpectedArrival, to.ConsentAt, to.FollowUpsPlanned, to.NextFollowUpOn);
         // a wish stays one however it is rewritten: its channel and its deadline
         (r.Channel, r.SenderClinician, r.SenderOwnNo) = (requested ? r.Channel : to.Channel, to.SenderClinician, to.SenderOwnNo);

@@ -72,12 +72,13 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
 
         await using var connection = await database.OpenConnectionAsync();
         var found = (await connection.QueryAsync<Referral>(
-            $"select * from referral where {query.Condition} order by {(filter.Order is null ? "listed_at desc, id desc" : Rank + ", listed_at, id")} limit @rows", query.Parameters)).AsList();
+            $"select {ReferralColumns.Names} from referral where {query.Condition} order by {(filter.Order is null ? "listed_at desc, id desc" : Rank + ", listed_at, id")} limit @rows", query.Parameters)).AsList();
         var next = found.Count > rows ? cursors.Seal(list, Position(found[rows - 1])) : null;
         var page = found.Take(rows).Select(r => ReferralLine.Of(r, directory.Current, caller.Institution)).ToArray();
 
         var etag = $"\"{Hash(page)}\"";
         http.Response.Headers.ETag = etag;
+        http.Response.Headers.CacheControl = "private, no-cache";
         if (ETags.Unchanged(http.Request, etag))
             return TypedResults.StatusCode(304);
         if (next is not null)
