@@ -152,6 +152,8 @@ internal static class ReferralWrite
         var stored = new HashSet<Guid>();
         while (await reader.ReadAsync())
             stored.Add(reader.GetGuid(0));
+        // read to the end: what fails at the commit must not be lost with the reader
+        await reader.NextResultAsync();
         return stored;
     }
 

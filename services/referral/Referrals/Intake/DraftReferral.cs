@@ -1,4 +1,4 @@
-using ReferralService.Referrals.Annotations;
+using ReferralService.Referrals.Attachments;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
