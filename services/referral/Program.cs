@@ -1,6 +1,8 @@
 using ReferralService;
 using ReferralService.Alliances;
+using ReferralService.Certificates;
 using ReferralService.Deadlines;
+using ReferralService.Indicators;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Booking;
 using ReferralService.Workflow;
@@ -17,8 +19,10 @@ builder.AddBus(new Subscription(WhenSchedulingAnswers.Queue, SchedulingEvents.Ex
 builder.AddReferrals();
 
 var app = builder.Build();
-if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunImport(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunImport(args) || await app.RunCertificateKeys(args))
     return;
 app.UseServiceDefaults();
 app.MapReferrals();
+GetIndicators.Map(app);
+GetCertificate.Map(app);
 app.Run();

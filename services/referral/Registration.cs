@@ -1,5 +1,7 @@
 using ReferralService.Alliances;
+using ReferralService.Certificates;
 using ReferralService.Deadlines;
+using ReferralService.Indicators;
 using ReferralService.Patients;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Intake;
@@ -42,6 +44,15 @@ internal static class Registration
         services.AddSingleton<GetTimeline>();
         services.AddSingleton<GetEpisode>();
         services.AddSingleton<PrintSlip>();
+
+        services.AddSingleton(IndicatorSettings.From(builder.Configuration));
+        services.AddSingleton<MeasureReferrals>();
+        services.AddHostedService(s => s.GetRequiredService<MeasureReferrals>());
+        services.AddSingleton<CountMeasures>();
+        services.AddSingleton<Reach>();
+        services.AddSingleton<GetIndicators>();
+        services.AddSingleton<CertificateKeys>();
+        services.AddSingleton<GetCertificate>();
     }
 
     /// <summary>Runs <c>import FOLDER</c> when it is asked for, and returns true when the process is done with that.</summary>
@@ -52,6 +63,16 @@ internal static class Registration
         var rows = await app.Services.GetRequiredService<ImportAlliance>().Run(folder);
         var packs = await app.Services.GetRequiredService<ImportRules>().Run(Path.Combine(folder, "rules"));
         Console.WriteLine($"{rows} rows and {packs} new rule packs of {Path.GetFullPath(folder)} are loaded.");
+        return true;
+    }
+
+    /// <summary>Runs <c>rotate-certificate-key</c> when it is asked for, and returns true when the process is done with that.</summary>
+    public static async Task<bool> RunCertificateKeys(this WebApplication app, string[] args)
+    {
+        if (args is not ["rotate-certificate-key"])
+            return false;
+        var kid = await app.Services.GetRequiredService<CertificateKeys>().Rotate(Certificates.Certificates.LongestSignature);
+        Console.WriteLine($"Key {kid} is published and signs in {CertificateKeys.Announced.TotalMinutes:0} minutes.");
         return true;
     }
 }

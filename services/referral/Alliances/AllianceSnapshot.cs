@@ -93,6 +93,9 @@ internal sealed class AllianceSnapshot
     public IEnumerable<string> AlliancesOf(string institution, DateOnly on) =>
         _memberships[institution].Where(m => m.Since <= on && (m.Until is null || m.Until >= on)).Select(m => m.Alliance);
 
+    /// <summary>Everybody who is or was in it, with the days.</summary>
+    public IReadOnlyList<Membership> MembersOf(string alliance) => [.. _memberships.SelectMany(m => m).Where(m => m.Alliance == alliance)];
+
     public bool ShareAnAlliance(string a, string b, DateOnly on) => AlliancesOf(a, on).Intersect(AlliancesOf(b, on)).Any();
 
     /// <summary>True when an emergency of this sender and channel is accepted by the receiver before it is asked.</summary>
