@@ -1,8 +1,6 @@
 using ReferralService;
 using ReferralService.Alliances;
-using ReferralService.Certificates;
 using ReferralService.Deadlines;
-using ReferralService.Indicators;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Booking;
 using ReferralService.Workflow;
@@ -23,6 +21,5 @@ if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.Run
     return;
 app.UseServiceDefaults();
 app.MapReferrals();
-GetIndicators.Map(app);
-GetCertificate.Map(app);
+app.MapReports();
 app.Run();

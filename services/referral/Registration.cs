@@ -1,3 +1,4 @@
+using ReferralService.Accountability;
 using ReferralService.Alliances;
 using ReferralService.Certificates;
 using ReferralService.Deadlines;
@@ -51,8 +52,15 @@ internal static class Registration
         services.AddSingleton<CountMeasures>();
         services.AddSingleton<Reach>();
         services.AddSingleton<GetIndicators>();
+        services.AddSingleton<Scheme>();
+        services.AddSingleton<GetScore>();
+        services.AddSingleton<OpenExport>();
         services.AddSingleton<CertificateKeys>();
         services.AddSingleton<GetCertificate>();
+        services.AddSingleton<DownLedger>();
+        services.AddSingleton<GetRefusals>();
+        services.AddSingleton<GetDownGap>();
+        services.AddSingleton<HandleComplaints>();
     }
 
     /// <summary>Runs <c>import FOLDER</c> when it is asked for, and returns true when the process is done with that.</summary>
@@ -64,6 +72,19 @@ internal static class Registration
         var packs = await app.Services.GetRequiredService<ImportRules>().Run(Path.Combine(folder, "rules"));
         Console.WriteLine($"{rows} rows and {packs} new rule packs of {Path.GetFullPath(folder)} are loaded.");
         return true;
+    }
+
+    /// <summary>Figures, certificates and complaints: what is told about referrals, and moves none.</summary>
+    public static void MapReports(this IEndpointRouteBuilder routes)
+    {
+        GetIndicators.Map(routes);
+        GetScore.Map(routes);
+        OpenExport.Map(routes);
+        GetCertificate.Map(routes);
+        GetRefusals.Map(routes);
+        GetDownGap.Map(routes);
+        DownLedger.Map(routes);
+        HandleComplaints.Map(routes);
     }
 
     /// <summary>Runs <c>rotate-certificate-key</c> when it is asked for, and returns true when the process is done with that.</summary>

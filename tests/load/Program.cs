@@ -9,6 +9,11 @@ var results = new List<Result>();
 try
 {
     Console.WriteLine($"Each step runs {seconds} s on {Environment.ProcessorCount} cores, everything on them: services, database, broker and this program.");
+    if (Option("--only") is "indicators")
+    {
+        await new YearOfReferrals(alliance).Run();
+        return 0;
+    }
     var yardstick = new Yardstick();
     var pg8 = await yardstick.Measure(8, seconds);
     var pg32 = await yardstick.Measure(32, seconds);

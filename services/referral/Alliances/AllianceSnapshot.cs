@@ -93,6 +93,9 @@ internal sealed class AllianceSnapshot
     public IEnumerable<string> AlliancesOf(string institution, DateOnly on) =>
         _memberships[institution].Where(m => m.Since <= on && (m.Until is null || m.Until >= on)).Select(m => m.Alliance);
 
+    /// <summary>Ids of all alliances, in order.</summary>
+    public IEnumerable<string> Alliances => _alliances.Keys.Order(StringComparer.Ordinal);
+
     /// <summary>Everybody who is or was in it, with the days.</summary>
     public IReadOnlyList<Membership> MembersOf(string alliance) => [.. _memberships.SelectMany(m => m).Where(m => m.Alliance == alliance)];
 

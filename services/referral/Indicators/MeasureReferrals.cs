@@ -1,5 +1,6 @@
 using Dapper;
 using Npgsql;
+using ReferralService.Accountability;
 
 namespace ReferralService.Indicators;
 
@@ -52,6 +53,8 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
         await using (var writer = await database.OpenConnectionAsync(ct))
             foreach (var ids in changed.Chunk(BatchSize))
                 await writer.ExecuteAsync(Count, new { ids }, commandTimeout: 120);
+        foreach (var ids in changed.Chunk(BatchSize))
+            await DownLedger.Enter(connection, transaction, ids, began);
         await connection.ExecuteAsync("update measure_progress set counted_to = @to, counted_at = @began", new { to, began }, transaction);
         await transaction.CommitAsync(ct);
         return changed.Count;

@@ -23,6 +23,7 @@ internal static class ReferralRoutes
         ["Referrals"] = "Writing, finding and reading referrals.",
         ["Rules"] = "The alliance's rules as data: who should go up, who may come down, and what a referral is warned of.",
         ["Indicators"] = "Figures of institutions and alliances, with their definitions.",
+        ["Accountability"] = "Refusals, silences, held-over patients, complaints, and the ledger of patients sent down.",
         ["Certificates"] = "What an insurer may rely on.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
     };

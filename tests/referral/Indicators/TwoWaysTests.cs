@@ -29,6 +29,7 @@ public sealed class TwoWaysTests(ReferralHost host, ITestOutputHelper output) : 
         foreach (var body in heard.Concat(heard.Take(1000)).OrderBy(_ => Random.Shared.Next()))
             events.Hear(body);
         var sql = host.Services.GetRequiredService<CountMeasures>();
+        var refusals = host.Services.GetRequiredService<Accountability.GetRefusals>();
 
         foreach (var question in Questions(directory))
         {
@@ -38,6 +39,8 @@ public sealed class TwoWaysTests(ReferralHost host, ITestOutputHelper output) : 
             foreach (var (a, b) in counted.Tallies.Zip(folded.Tallies))
                 Differences(a, b).Should().BeEmpty("SQL and events count {0} the same", question);
             counted.Missed.Should().Equal(folded.Missed, "{0}", question);
+            foreach (var byClinician in new[] { false, true })
+                (await refusals.Count(question, byClinician)).Should().Equal(events.Refusals(question, byClinician), "{0}", question);
         }
 
         var whole = events.Count(Questions(directory).First()).Tallies.Single();
