@@ -20,11 +20,15 @@ app.UseServiceDefaults();
 
 var v1 = app.MapGroup("/v1").RequireAuthorization();
 ListEvents.Map(v1);
+StreamEvents.Map(v1);
 CreateEndpoint.Map(v1);
 ListEndpoints.Map(v1);
 GetEndpoint.Map(v1);
 DeleteEndpoint.Map(v1);
 SwitchEndpoint.Map(v1);
 TestEndpoint.Map(v1);
+RotateSecret.Map(v1);
 ListAttempts.Map(v1);
+ResendMessage.Map(v1);
+ReplayEvents.Map(v1);
 app.Run();
