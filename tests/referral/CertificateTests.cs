@@ -122,9 +122,11 @@ public sealed class CertificateTests(ReferralHost host) : IClassFixture<Referral
     public async Task The_chain_has_the_episode_with_its_admissions()
     {
         var parent = await A.Treated(host);
+        host.Clock.Advance(TimeSpan.FromMinutes(1));
         var child = await parent.Returned();
         await child.Does("accept", new { department = "02" });
         await child.Does("arrive", new { identifiedBy = "Slip" });
+        host.Clock.Advance(TimeSpan.FromMinutes(1));
         var again = await child.Creates("re-refer");
         await again.Does("accept", new { department = "03.03" });
         await again.Does("arrive", new { identifiedBy = "IdCard" });

@@ -41,7 +41,7 @@ internal sealed class GetDownGap(NpgsqlDataSource database, IndicatorSettings se
             where m.rehab_eligible and not m.in_error and m.submitted_on between @From and @To and exists (
                 select from unnest(@institutions, @sinces, @untils) as s (institution, since, until)
                 where (@Received and s.institution = m.receiver or @Sent and s.institution = m.sender) and m.submitted_on between s.since and s.until)
-            group by 1 order by 1 collate "C"
+            group by m.receiver order by m.receiver collate "C"
             """, CountMeasures.Parameters(question!, settings))).AsList();
         return csv
             ? CsvText.Answer("down-gap.csv",

@@ -44,7 +44,7 @@ internal sealed class GetRefusals(NpgsqlDataSource database, IndicatorSettings s
             where state <> 'Withdrawn' and (filed_at at time zone 'Asia/Shanghai')::date between @From and @To and exists (
                 select from unnest(@institutions, @sinces, @untils) as s (institution, since, until)
                 where s.institution = c.against and (c.filed_at at time zone 'Asia/Shanghai')::date between s.since and s.until)
-            group by 1 order by 1 collate "C"
+            group by against order by against collate "C"
             """, CountMeasures.Parameters(question!, settings))).Select(c => new ComplaintCount(c.Institution, c.Filed, c.Answered, c.Overdue, c.Upheld)).ToArray();
         return csv
             ? CsvText.Answer("refusals.csv",
@@ -71,6 +71,7 @@ internal sealed class GetRefusals(NpgsqlDataSource database, IndicatorSettings s
         """;
 
     private const string Rows = """
+        select * from (
         select l.receiver as institution, case when @byClinician then l.clinician end as clinician,
                count(*) as legs,
                count(*) filter (where answer in ('Accepted', 'Declined', 'Advised', 'Reported')) as answered,
@@ -88,7 +89,8 @@ internal sealed class GetRefusals(NpgsqlDataSource database, IndicatorSettings s
 
         """ + OfScope + """
 
-        group by 1, 2 order by 1 collate "C", 2 collate "C" nulls first
+        group by 1, 2) counted
+        order by institution collate "C", clinician collate "C" nulls first
         """;
 
     private async Task<IResult> Suspects(HttpContext http, ReportFilter filter, string? cursor, int? limit)

@@ -52,7 +52,7 @@ public sealed class IndicatorsTests(ReferralHost host) : IClassFixture<ReferralH
     [Fact]
     public async Task What_was_marked_in_error_leaves_them()
     {
-        var referral = await A.Submitted(host, receiver: ReferralHost.County, sender: ReferralHost.OtherTownship);
+        var referral = await FromAnotherTownship();
         await Counted();
         var with = await Value(ReferralHost.OtherTownship, 1, "up");
         await referral.Does("mark-in-error");
@@ -120,7 +120,7 @@ public sealed class IndicatorsTests(ReferralHost host) : IClassFixture<ReferralH
     [Fact]
     public async Task The_alliance_is_the_sum_of_what_its_members_sent()
     {
-        await A.Submitted(host, receiver: ReferralHost.County, sender: ReferralHost.OtherTownship);
+        await FromAnotherTownship();
         await Counted();
         var report = await host.As(ReferralHost.County, "AllianceOffice").GetAsync($"/v1/indicators?alliance={Alliance}&side=sent&by=member").Json();
         var members = report.GetProperty("members").EnumerateArray().ToArray();
@@ -236,6 +236,9 @@ public sealed class IndicatorsTests(ReferralHost host) : IClassFixture<ReferralH
         ((int)answer.StatusCode).Should().Be(status, await answer.Content.ReadAsStringAsync());
         (await Denials() - denials).Should().Be(status is 403 or 404 ? 1 : 0, "who asks beyond its reach leaves a row");
     }
+
+    private Task<A> FromAnotherTownship() => A.Submitted(host, slip => slip["referrer"] = new System.Text.Json.Nodes.JsonObject { ["doctor"] = "dr-0113" },
+        ReferralHost.County, ReferralHost.OtherTownship);
 
     private async Task<long> Denials() =>
         (await host.Database.Query<long>("select count(*) from audit where action = 'indicators' and verdict = 'denied'")).Single();

@@ -56,7 +56,7 @@ internal sealed class RandomReferrals(AllianceSnapshot alliance, IReadOnlyDictio
         var first = New(kind, emergency ? Priority.Emergency : _random.Next(3) == 0 ? Priority.Urgent : Priority.Routine, now);
         if (!Raise(first, m => m.Submit, new SubmitReferral(), Side.Sender, now))
             return;
-        for (var step = 0; step < 40; step++)
+        for (var step = 0; step < 30; step++)
         {
             var open = _order.Skip(_order.IndexOf(first.Id)).Select(id => _rows[id]).Where(r => !r.IsFinal || _random.Next(12) == 0).ToArray();
             if (open.Length == 0 || _random.Next(40) == 0)
@@ -99,6 +99,12 @@ internal sealed class RandomReferrals(AllianceSnapshot alliance, IReadOnlyDictio
     private void Step(Referral r, DateTimeOffset now)
     {
         var department = departments[r.Receiver];
+        // a reading is taken up and reported in one go, or the claim runs out
+        if (r.Kind == ReferralKind.DiagnosticReading && _random.Next(3) == 0 && Raise(r, m => m.Claim, new ClaimReferral(), Side.Receiver, now))
+        {
+            Raise(_rows[r.Id], m => m.Report, new ReportResult("x"), Side.Receiver, now.AddMinutes(5));
+            return;
+        }
         switch (_random.Next(27))
         {
             case 0: Raise(r, m => m.Claim, new ClaimReferral(), Side.Receiver, now); break;
