@@ -237,7 +237,7 @@ public static class ReferralEvents
         new(PlanAdjusted, "The hospital's specialist changed the plan.", "clinician", "followUp"),
         new(Completed, "The good end; outcome says which.", "outcome", "reason", "linkedId", "linkedNo", "rehabEligible",
             "followUp"),
-        new(ReReferred, "The receiver sends the patient up again.", "linkedId", "linkedNo"),
+        new(ReReferred, "The patient is referred again: up once more by the receiver below, or by the sender after a refusal or an end.", "linkedId", "linkedNo"),
         new(CancellationRequested, "The sender asked to cancel after acceptance.", "reason", "previousState"),
         new(CancellationTakenBack, "The sender took the request back."),
         new(CancellationRefused, "The receiver refused to cancel.", "reason"),

@@ -1,7 +1,7 @@
 #!/bin/bash
 # servers.sh VERB [FOLDER] - a private PostgreSQL and RabbitMQ that keep everything in one folder.
 #
-#   install                              install what is missing (root on Debian), starting no system daemon
+#   install [PACKAGE:PROGRAM ...]        install what is missing (root on Debian), starting no system daemon
 #   start FOLDER [--tests]               start both, whatever of them is missing; --tests: one password for all roles
 #   stop FOLDER                          stop both
 #   status FOLDER                        part, address, pid and state
@@ -50,7 +50,10 @@ broker_programs() {
   printf '%s\n' "$best"
 }
 
+# Also takes further ones as PACKAGE:PROGRAM.
 missing_packages() {
+  local pair
+  for pair in "$@"; do command -v "${pair#*:}" >/dev/null || printf '%s\n' "${pair%:*}"; done
   command -v curl >/dev/null || printf 'curl\n'
   command -v openssl >/dev/null || printf 'openssl\n'
   postgres_programs >/dev/null || printf 'postgresql\n'
@@ -58,7 +61,7 @@ missing_packages() {
 }
 
 servers_install() (
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || exit 0
   is_root || die "Not installed yet: ${missing[*]}. Type this once, then start again: sudo $servers_file install"
   command -v apt-get >/dev/null || die "Not installed: ${missing[*]}, and this system has no apt-get to install them with."
@@ -74,7 +77,7 @@ servers_install() (
   mkdir -p /run/lock
   exec 7>/run/lock/referral-install
   flock 7
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || exit 0
   take_guards_away
   log=$(mktemp)
@@ -105,7 +108,10 @@ servers_install() (
     systemctl disable --quiet rabbitmq-server.service >/dev/null 2>&1 || true
     if [[ -z $epmd_was_there ]]; then systemctl disable --quiet epmd.socket epmd.service >/dev/null 2>&1 || true; fi
   fi
-  mapfile -t missing < <(missing_packages)
+  if [[ " ${missing[*]} " == *' nginx-light '* ]] && command -v systemctl >/dev/null; then
+    systemctl disable --quiet nginx.service >/dev/null 2>&1 || true
+  fi
+  mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]} == 0)) || die "Still missing after the installation: ${missing[*]}."
 )
 
@@ -598,7 +604,7 @@ servers_main() {
   esac
   shift
   case $verb in
-  install) servers_install ;;
+  install) servers_install "$@" ;;
   start) servers_start "$@" ;;
   stop) servers_stop "$@" ;;
   status)

@@ -9,6 +9,7 @@ using SchedulingService.Waiting;
 using SchedulingService.Wards;
 using ServiceDefaults;
 using ServiceDefaults.Messaging;
+using ServiceDefaults.Telemetry;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults(new("scheduling", "Scheduling",
@@ -21,6 +22,8 @@ builder.Services.AddSingleton<Commands>();
 builder.Services.AddSingleton<TellCapacity>();
 builder.Services.AddSingleton(services => services.GetRequiredService<TellCapacity>().Round);
 builder.Services.AddHostedService<Clockwork>();
+builder.Services.AddSingleton(new StoredGauge("scheduling_waiting", "Referrals that wait for a place, counted up to 100000.",
+    "select count(*)::float8 from (select from waiting limit 100000) w"));
 
 var app = builder.Build();
 if (await app.RunMigrations(args) || await app.RunRedrive(args))

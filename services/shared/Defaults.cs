@@ -14,6 +14,7 @@ using Npgsql;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
 using ServiceDefaults.Storage;
+using ServiceDefaults.Telemetry;
 using KestrelServerOptions = Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions;
 
 namespace ServiceDefaults;
@@ -29,6 +30,7 @@ public static class Defaults
         builder.Services.AddSingleton<Cursors>();
         builder.AddTokens();
         builder.AddDatabase();
+        builder.AddMetrics();
         builder.AddOpenApiDefaults(description);
         builder.Services.ConfigureHttpJsonOptions(json => Json.With(json.SerializerOptions));
         // poor links: a worklist of twenty rows shrinks to a fifth
@@ -88,6 +90,7 @@ public static class Defaults
             ResultStatusCodes = { [HealthStatus.Degraded] = 200 },
             ResponseWriter = WriteHealth,
         }).AllowAnonymous().ExcludeFromDescription();
+        app.MapMetrics();
         app.MapOpenApiDefaults();
     }
 

@@ -37,7 +37,7 @@ internal static class Examples
 
     private static readonly Dictionary<string, Moment> Moments = new()
     {
-        [ReferralEvents.Submitted] = new(Submitted),
+        [ReferralEvents.Submitted] = new(Submitted, Reason: "CLINICAL_JUDGEMENT"),
         [ReferralEvents.TriageStarted] = new(InTriage),
         [ReferralEvents.Assigned] = new(InTriage),
         [ReferralEvents.Released] = new(Submitted, Reason: "WORKLOAD"),

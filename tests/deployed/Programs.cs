@@ -22,9 +22,14 @@ public static class Programs
     };
 
     /// <summary>How a program is started: with the settings given and nothing of the test runner's own environment.</summary>
-    public static ProcessStartInfo Start(string service, IReadOnlyDictionary<string, string> settings, params string[] arguments)
+    public static ProcessStartInfo Start(string service, IReadOnlyDictionary<string, string> settings, params string[] arguments) =>
+        Start(service, settings, [], arguments);
+
+    /// <param name="through">A program that becomes the service, as words before its own.</param>
+    public static ProcessStartInfo Start(string service, IReadOnlyDictionary<string, string> settings, IReadOnlyList<string> through, IReadOnlyList<string> arguments)
     {
-        var start = new ProcessStartInfo(Dotnet, [Assembly(service), .. arguments])
+        string[] words = [.. through, Dotnet, Assembly(service), .. arguments];
+        var start = new ProcessStartInfo(words[0], words[1..])
         {
             WorkingDirectory = Folder(service),
             RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
@@ -43,6 +48,17 @@ public static class Programs
     /// <summary>Runs <c>migrate</c> or <c>import</c> to its end; what it printed is in the failure.</summary>
     public static async Task Run(string service, IReadOnlyDictionary<string, string> settings, params string[] arguments)
     {
+        var (code, said) = await End(service, settings, arguments);
+        if (code != 0)
+            throw new InvalidOperationException($"{service} {string.Join(' ', arguments)} ended with {code}:\n{said}");
+    }
+
+    /// <summary>Runs a verb to its end and returns what it printed, however it ended.</summary>
+    public static async Task<string> Says(string service, IReadOnlyDictionary<string, string> settings, params string[] arguments) =>
+        (await End(service, settings, arguments)).Said;
+
+    private static async Task<(int Code, string Said)> End(string service, IReadOnlyDictionary<string, string> settings, string[] arguments)
+    {
         using var process = Process.Start(Start(service, settings, arguments))!;
         process.StandardInput.Close();
         var output = process.StandardOutput.ReadToEndAsync();
@@ -57,7 +73,6 @@ public static class Programs
             process.Kill();
             await process.WaitForExitAsync(CancellationToken.None);
         }
-        if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{service} {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{await output}{await errors}");
+        return (process.ExitCode, await output + await errors);
     }
 }

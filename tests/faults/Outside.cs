@@ -1,4 +1,4 @@
-using System.Text.RegularExpressions;
+using System.Text;
 using Deployed;
 
 namespace Faults;
@@ -31,6 +31,12 @@ internal sealed class Outside : IAsyncDisposable
         Receiver.Clear();
         foreach (var service in _alliance.Services)
             _read[service] = service.Log.Count;
+        await Listen();
+    }
+
+    /// <summary>Listens anew at the broker, e.g. where the node it listened at is gone.</summary>
+    public async Task Listen()
+    {
         if (_bookings is not null)
             await _bookings.DisposeAsync();
         _bookings = await Wire.Listen(_alliance.RabbitMq, "scheduling-events");
@@ -39,11 +45,10 @@ internal sealed class Outside : IAsyncDisposable
     /// <summary>Where a patient's value was found although nobody outside may see it (I8).</summary>
     public async Task<IReadOnlyList<string>> Leaks()
     {
-        var marks = new Regex(Patients.Marks);
         var leaks = new List<string>();
         void Look(string where, IEnumerable<string> texts)
         {
-            if (texts.Count(t => marks.IsMatch(t)) is > 0 and var hits)
+            if (texts.Count(Patients.AppearIn) is > 0 and var hits)
                 leaks.Add($"{hits} times in {where}");
         }
         foreach (var service in _alliance.Services)
@@ -53,11 +58,11 @@ internal sealed class Outside : IAsyncDisposable
                 Look($"the metrics of {service.Name}", [metrics]);
         }
         Look("webhooks", Receiver.Received.Select(w => w.Body));
-        Look("scheduling's events", _bookings?.All.Select(h => System.Text.Encoding.UTF8.GetString(h.Body)) ?? []);
+        Look("scheduling's events", _bookings?.All.Select(h => Encoding.UTF8.GetString(h.Body)) ?? []);
         foreach (var (service, table, text) in new[]
         {
-            (_alliance.Notification, "event", "body"), (_alliance.Notification, "attempt", "answer"), (_alliance.Referral, "outbox", "body"),
-            (_alliance.Referral, "audit", "t::text"), (_alliance.Referral, "idempotency_key", "body"), (_alliance.Referral, "history", "t::text"),
+            (_alliance.Notification, "event", "body::jsonb::text"), (_alliance.Notification, "attempt", "answer"), (_alliance.Referral, "outbox", "body::jsonb::text"),
+            (_alliance.Referral, "audit", "t::text"), (_alliance.Referral, "idempotency_key", "body::jsonb::text"), (_alliance.Referral, "history", "t::text"),
         })
             if (await Scene.Count(service, $"select count(*) from {table} t where {text} ~ @marks", new { marks = Patients.Marks }) is > 0 and var rows)
                 leaks.Add($"{rows} times in the table {table} of {service.Name}");

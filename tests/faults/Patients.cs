@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Deployed;
 
 namespace Faults;
@@ -13,6 +14,12 @@ internal static class Patients
 
     /// <summary>What must be in no log, trace, metric, event, notice or problem; to .NET and PostgreSQL the same.</summary>
     public const string Marks = "甄密|210699[0-9]{11}[0-9X]|13[98]7777[0-9]{4}|保密路|隐语症";
+
+    private static readonly Regex Any = new(Marks), Escaped = new(@"\\u([0-9a-fA-F]{4})");
+
+    /// <summary>True when a patient's value stands in a text, also where JSON has escaped it.</summary>
+    public static bool AppearIn(string text) =>
+        Any.IsMatch(text) || text.Contains("\\u", StringComparison.Ordinal) && Any.IsMatch(Escaped.Replace(text, m => ((char)Convert.ToInt32(m.Groups[1].Value, 16)).ToString()));
 
     // not the seed's: two cases never refer the same person
     private static int _next = Random.Shared.Next(1_000_000, 20_000_000);
@@ -33,6 +40,7 @@ internal static class Patients
                 ["phone"] = $"{Phone}{n % 10_000:0000}", ["address"] = $"演示市{Address}{n}号",
             },
             ["to"] = new JsonObject { ["institution"] = to, ["department"] = department },
+            ["purposes"] = new JsonArray("SPECIALIST_NEEDED", "CONDITION_DETERIORATING"),
             ["impression"] = "高血压3级 " + Illness, ["presentIllness"] = Illness + "三日", ["pastHistory"] = Illness + "十年", ["treatmentSoFar"] = "监测血压",
             ["diagnosis"] = new JsonObject { ["system"] = "http://hl7.org/fhir/sid/icd-10-cn", ["version"] = "2.0", ["code"] = "I10.x00x032", ["text"] = Illness },
             ["referrer"] = new JsonObject { ["doctor"] = "dr-0103", ["phone"] = DoctorsPhone + "0000" },

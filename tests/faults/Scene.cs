@@ -10,17 +10,17 @@ internal enum Size { Smoke, Quick, Full }
 
 /// <summary>One of the faults and abuses the system must survive.</summary>
 /// <param name="Name">As in README.md, e.g. X9.</param>
-/// <param name="Judged">False for a case that ends with an alliance of its own and judges it itself.</param>
-internal sealed record Case(string Name, string Says, Func<Scene, Task> Run, bool Judged = true);
+/// <param name="Alone">Works with an alliance of its own, which ends with it.</param>
+internal sealed record Case(string Name, string Says, Func<Scene, Task> Run, bool Alone = false);
 
 /// <summary>A case that cannot be shown on this machine, and why.</summary>
 internal sealed class SkippedException(string why) : Exception(why);
 
 /// <summary>What a case works with, and what it finds out.</summary>
-internal sealed class Scene(Alliance alliance, Outside outside, int seed, Size size, double patience, int minutes) : IAsyncDisposable
+internal sealed class Scene(Alliance alliance, Outside outside, int seed, Size size, double patience, int minutes)
 {
-    private readonly ConcurrentQueue<string> _findings = new();
-    private readonly ConcurrentQueue<string> _figures = new();
+    private ConcurrentQueue<string> _findings = new();
+    private ConcurrentQueue<string> _figures = new();
     private readonly Stopwatch _clock = Stopwatch.StartNew();
 
     public Alliance Alliance => alliance;
@@ -84,5 +84,7 @@ internal sealed class Scene(Alliance alliance, Outside outside, int seed, Size s
     public static async Task<long> Count(Service service, string sql, object? parameters = null) =>
         (await service.Database.Query<long>(sql, parameters))[0];
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    /// <summary>The same case with another alliance; what is found there is found here.</summary>
+    public Scene With(Alliance another, Outside itsOutside) =>
+        new(another, itsOutside, Random.Next(), size, patience, minutes) { _findings = _findings, _figures = _figures };
 }

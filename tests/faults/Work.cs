@@ -20,7 +20,13 @@ internal sealed class Work
     private readonly double _deep;
     private readonly CancellationTokenSource _stop = new();
     private Task[] _writers = [];
-    private int _salt;
+    private readonly int _salt;
+
+    /// <summary>How often a client asks before it takes it for failed; without a number until it loses its patience.</summary>
+    public int? Tries { get; init; }
+
+    /// <summary>Another way to the services, e.g. through a proxy: institution and role to a client.</summary>
+    public Func<string, string, HttpClient>? Door { get; init; }
 
     public Work(Scene scene, Func<Service>? at = null, double pause = 0.05, double deep = 0.2)
     {
@@ -31,11 +37,14 @@ internal sealed class Work
     /// <summary>How long a client insists before it gives up.</summary>
     public TimeSpan Patience => TimeSpan.FromSeconds(60 * _scene.Patience);
 
-    public static Work Start(Scene scene, int writers, double pause = 0.05, double deep = 0.2, Func<Service>? at = null)
+    public static Work Start(Scene scene, int writers, double pause = 0.05, double deep = 0.2, Func<Service>? at = null) =>
+        new Work(scene, at, pause, deep).Begin(writers);
+
+    /// <summary>Lets this many clients work until <see cref="Stop"/>.</summary>
+    public Work Begin(int writers)
     {
-        var work = new Work(scene, at, pause, deep);
-        work._writers = [.. Enumerable.Range(0, writers).Select(n => Task.Run(() => work.Write(new Random(work._salt + n))))];
-        return work;
+        _writers = [.. Enumerable.Range(0, writers).Select(n => Task.Run(() => Write(new Random(_salt + n))))];
+        return this;
     }
 
     /// <summary>Returns when each client knows what became of its last request.</summary>
@@ -165,8 +174,11 @@ internal sealed class Work
     /// <summary>Asks until there is an answer: a broken connection, 503, 429 and "busy" are asked again.</summary>
     public async Task<Answer?> Insist(string key, Func<Task<HttpResponseMessage>> request, params int[] good)
     {
+        var tries = 0;
         for (var began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < Patience; await Task.Delay(100))
         {
+            if (tries++ == Tries)
+                break;
             var answer = await Load.Ask(key, _scene.Elapsed, request);
             _scene.Recorder.Heard(answer);
             if (good.Contains(answer.Status))
@@ -174,14 +186,14 @@ internal sealed class Work
                 Interlocked.Increment(ref Good);
                 return answer;
             }
-            if (answer.Status is 0 or 429 or 503 or 507 || answer.Status == 409 && answer.Body.Contains("\"busy\"", StringComparison.Ordinal))
+            if (answer.Status is 0 or 429 or 502 or 503 or 504 or 507 || answer.Status == 409 && answer.Body.Contains("\"busy\"", StringComparison.Ordinal))
                 continue;
             _scene.Expect(false, $"an unexpected answer: {answer}");
             return null;
         }
-        _scene.Expect(false, "a request was not answered for as long as a client is patient");
+        _scene.Expect(false, $"a request was not answered in {tries} tries, for as long as a client is patient");
         return null;
     }
 
-    private HttpClient As(string institution, string role = "Clinician") => _at().As(institution, role, Subject);
+    private HttpClient As(string institution, string role = "Clinician") => Door?.Invoke(institution, role) ?? _at().As(institution, role, Subject);
 }

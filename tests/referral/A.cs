@@ -115,7 +115,7 @@ public sealed class A
     {
         await Took(await Tries(verb, body, by), HttpStatusCode.OK);
         var born = new A(_host, Sender, Receiver) { Last = Last.GetProperty("linked")[0] };
-        await born.Look(Receiver);
+        await born.Look(by ?? Receiver);
         born.Sender = born.Last.GetProperty("sender").GetProperty("code").GetString()!;
         born.Receiver = born.Last.GetProperty("receiver").GetProperty("code").GetString()!;
         return born;
@@ -203,7 +203,7 @@ public sealed class A
     private static readonly HashSet<string> BySender =
     [
         "amend", "discard", "send-for-review", "submit", "approve", "send-back", "make-emergency", "supply-information",
-        "dispatch", "cancel", "request-cancellation", "take-back", "adjust-plan",
+        "dispatch", "cancel", "request-cancellation", "take-back", "adjust-plan", "refer-again",
     ];
 
     /// <summary>Who usually does it: the sender or the receiver, in which role.</summary>
@@ -235,6 +235,7 @@ public sealed class A
         "complete-treatment" => new { diagnosisResult = "脑梗死", treatmentCourse = "溶栓", rehabEligible = true },
         "return" => new { slip = DownwardSlip() },
         "refer-onward" or "re-refer" => new { slip = UpwardSlip(change: s => s.Remove("patient")) },
+        "refer-again" => new { institution = ReferralHost.County, department = "03.03", patientAgrees = true },
         "complete-without-return" => new { reason = "CURED" },
         "follow-up" => new { way = "Home", text = "恢复良好" },
         "adjust-plan" => new { text = "增加训练" },

@@ -4,6 +4,7 @@ using Referrals.Contracts;
 using ReferralService.Patients;
 using ReferralService.Referrals.Annotations;
 using ReferralService.Referrals.Decision;
+using ReferralService.Referrals.Ending;
 using ReferralService.Referrals.Intake;
 using ReferralService.Referrals.Journey;
 using ReferralService.Referrals.Reading;
@@ -151,6 +152,69 @@ internal static class Preparations
                              and coalesce((detail->>'qualityUntil')::date >= @today, true))
             """, new { about.Referral.Id, about.Referral.Sender, item, today = ChinaTime.DayOf(about.Services.GetRequiredService<MoveRunner>().Now) });
         return (about.Command with { Repeats = repeats }, [], null);
+    }
+
+    /// <summary>
+    /// The next referral of one that ended: its slip with a new target, its place in the family, and every target that
+    /// refused this patient in this episode known.
+    /// </summary>
+    public static async Task<(ReferAgain, IReadOnlyList<Birth>, Problem?)> ReferAgain(Preparing<ReferAgain> about)
+    {
+        var (command, ended) = (about.Command, about.Referral);
+        var runner = about.Services.GetRequiredService<MoveRunner>();
+        var intake = about.Services.GetRequiredService<IntakeDesk>();
+        var form = command.Slip ?? await about.Services.GetRequiredService<SlipReader>().Newest(ended, about.WrappedKey);
+        if (form is null)
+            return (command, [], Refusals.Rule("", "The patient's data was erased.", "患者数据已删除。"));
+        if ((command.Slip?.Kind ?? ended.Kind) is var kind && (kind == ReferralKind.RehabReturn) == ended.IsUp)
+            return (command, [], Refusals.Rule("/slip/kind", "Up stays up and down stays down.", "转诊方向不可改变。"));
+        if ((command.Institution ?? command.Slip?.To?.Institution) is not { } named)
+            named = command.MayAskAgain(ended, ended.Receiver) ? ended.Receiver : "";
+        if (runner.Alliance.Find(named)?.Code is not { } target)
+            return (command, [], Refusals.Rule("/institution", "Name another target; 'candidates' lists some.", "请选择其他接收机构，可参考 candidates。"));
+        if (command.Slip is null && target != ended.Receiver && await intake.HasRefused(ended, target))
+            return (command, [], Refusals.TriedBefore);
+
+        var department = command.Department ?? command.Slip?.To?.Department ?? ended.Department;
+        var (made, problem) = await intake.Write(form with
+        {
+            Kind = kind,
+            Priority = command.Slip?.Priority ?? ended.Priority,
+            GreenChannel = command.Slip is null ? ended.GreenChannel : command.Slip.GreenChannel,
+            PatientClass = command.Slip?.PatientClass ?? ended.PatientClass,
+            To = new(target, runner.Alliance.HasDepartment(target, department) || command.Department is not null ? department : null, command.Clinician),
+            // it is asked now, and by whoever asks now; what was agreed to stays agreed to
+            Date = null, ArrivedAt = null, Channel = form.Channel == Channel.RETRO_ENTRY ? null : form.Channel,
+            ExpectedArrival = form.ExpectedArrival > runner.Now ? form.ExpectedArrival : null,
+            Consent = command.Slip?.Consent, External = command.Slip?.External ?? false,
+        }, ended.Sender, about.Caller.Subject, runner.Now, runner.Alliance, ended, Relation.ReReferral);
+        if (made is null)
+            return (command, [], problem);
+
+        var next = made with { Identity = null };
+        var parent = await TakePlace(next.Referral, ended, about.Services.GetRequiredService<ReferralStore>());
+        var facts = await intake.LookUp(next.Referral, form, null, runner.Alliance, runner.Now);
+        var submit = new SubmitReferral(ConfirmDuplicate: true) { Facts = facts };
+        Consequence[] starts = facts.NeedsReview && !next.Referral.IsEmergency
+            ? [new Consequence<DraftReferral>(next.Referral.Id, m => m.StartDraft, new(), Required: true),
+               new Consequence<SendForReview>(next.Referral.Id, m => m.SendForReview, new(), Required: true)]
+            : [new Consequence<SubmitReferral>(next.Referral.Id, m => m.Submit, submit, Required: true)];
+        return (command with { Next = next, Parent = parent }, [new Birth(next, starts)], null);
+    }
+
+    // what the ended one was for a parent that still waits, the next one is now
+    private static async Task<Guid?> TakePlace(Referral next, Referral ended, ReferralStore store)
+    {
+        // a downward referral has no parent but the treated one it brings back
+        if (!next.IsUp)
+            (next.ParentId, next.ParentNo, next.Relation) = (null, null, null);
+        if (ended.ParentId is not { } parentId || (await store.Find(parentId.ToString()))?.Referral is not { IsFinal: false } parent
+            || ended.Relation == Relation.Return && !parent.At(ReferralState.Treated))
+            return null;
+        (next.ParentId, next.ParentNo, next.Relation) = (parentId, ended.ParentNo, ended.Relation);
+        if (ended.Flags.Contains(ReferFurther.PlannedCheckFlag))
+            next.Flags = [.. next.Flags, ReferFurther.PlannedCheckFlag];
+        return ended.Relation == Relation.Return ? parentId : null;
     }
 
     // what is wrong inside the form is named from the body's root

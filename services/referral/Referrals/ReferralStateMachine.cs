@@ -160,6 +160,11 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
         During([Arrived, InTreatment, Treated, FollowUp],
             When(Close).By(Receiver).Do(CloseReferral.End).TransitionTo(Closed).Tell(Step.Closed));
 
+        // ── after an end that was a refusal or a mistake: never reopened, referred again ─────────────────────────
+        During([Declined, Expired, Cancelled, Closed],
+            When(ReferAgain).By(Sender).Must(Annotate.WasSubmitted, Refusals.NotInThisState).Must(Ending.ReferAgain.MayFollow, Refusals.NotInThisState)
+                .Must(Ending.ReferAgain.NotYet, Refusals.ReferredAgain).Do(Ending.ReferAgain.Follow).Tell(ReReferred));
+
         // ── what changes no state ────────────────────────────────────────────────────────────────────────────
         During([Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow, InTransit, CancellationRequested],
             When(RaisePriority).By(Sender | Receiver).Must(ChangePriority.IsRoutine, Refusals.NotInThisState).Do(ChangePriority.Raise).Tell(PriorityRaised));
@@ -258,6 +263,7 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
     public Event<Move<ConfirmCancellation>> ConfirmCancellation { get; private set; } = null!;
     public Event<Move<RefuseCancellation>> RefuseCancellation { get; private set; } = null!;
     public Event<Move<CloseReferral>> Close { get; private set; } = null!;
+    public Event<Move<ReferAgain>> ReferAgain { get; private set; } = null!;
     public Event<Move<ExpireReferral>> Expire { get; private set; } = null!;
     public Event<Move<ChangePriority>> RaisePriority { get; private set; } = null!;
     public Event<Move<ChangePriority>> LowerPriority { get; private set; } = null!;

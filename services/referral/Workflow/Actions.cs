@@ -1,11 +1,13 @@
 using Referrals.Contracts;
+using ReferralService.Alliances;
 using ReferralService.Referrals;
+using ReferralService.Referrals.Decision;
 using ServiceDefaults.Auth;
 
 namespace ReferralService.Workflow;
 
 /// <summary>What a caller can do with a referral now: computed from the machine, for this side, role, kind and state.</summary>
-internal sealed class Actions(MoveIndex index, Access access)
+internal sealed class Actions(MoveIndex index, Access access, AllianceDirectory directory, TimeProvider clock)
 {
     private IReadOnlyCollection<Verb> _verbs = [];
 
@@ -24,17 +26,23 @@ internal sealed class Actions(MoveIndex index, Access access)
         return possible;
     }
 
+    /// <summary>Other targets, for a party that has to look for one; null otherwise.</summary>
+    public IReadOnlyList<Candidate>? Candidates(Referral referral) =>
+        Candidate.AreNeeded(referral) ? Candidate.Of(referral, directory.Current, ChinaTime.DayOf(clock.GetUtcNow())) : null;
+
     public CommandAnswer Answer(Referral r, Caller caller, IReadOnlyList<Birth> births) => new(
         r.Id, r.ReferralNo, r.EpisodeId, r.State, r.Sequence, r.StateSince, WaitingFor.Of(r), r.Outcome, Deadline.Of(r), Of(r, caller),
-        births.Count == 0 ? null : [.. births.Select(b => new LinkedAnswer(b.New.Referral.Id, b.New.Referral.ReferralNo, b.New.Referral.State))]);
+        births.Count == 0 ? null : [.. births.Select(b => new LinkedAnswer(b.New.Referral.Id, b.New.Referral.ReferralNo, b.New.Referral.State))], Candidates(r));
 }
 
 /// <summary>Answer to every command: ids, state and what is possible next; no patient data.</summary>
 /// <param name="WaitingFor">Who must act: sender, receiver, approver, scheduling, patient or nobody.</param>
 /// <param name="Linked">Referrals that the command created.</param>
+/// <param name="Candidates">After a refusal, an expiry or on a waiting list: other institutions that could take the patient.</param>
 internal sealed record CommandAnswer(
     Guid Id, string ReferralNo, Guid EpisodeId, string State, long Sequence, DateTimeOffset StateSince, string WaitingFor,
-    Outcome? Outcome, Deadline? NextDeadline, IReadOnlyList<string> AvailableActions, IReadOnlyList<LinkedAnswer>? Linked)
+    Outcome? Outcome, Deadline? NextDeadline, IReadOnlyList<string> AvailableActions, IReadOnlyList<LinkedAnswer>? Linked,
+    IReadOnlyList<Candidate>? Candidates = null)
 {
     internal static readonly CommandAnswer Example = new(
         new("019aa3a8-5c1e-7d31-9a53-0d6f7b1c2e4f"), "U261122000001234", new("019aa3a8-5c1e-7d31-9a53-0d6f7b1c2e50"), "Accepted", 2,

@@ -153,6 +153,7 @@ internal sealed class MoveDesk(
             More = new Dictionary<string, object?>(problem.More)
             {
                 ["state"] = referral.State, ["availableActions"] = actions.Of(referral, caller),
+                ["linkedNo"] = referral.LinkedNo, ["candidates"] = actions.Candidates(referral),
             },
         });
 }

@@ -27,6 +27,9 @@ internal static class Refusals
     public static readonly ProblemType ReturnUnderWay = new("return-under-way", 409,
         new("A downward referral of this patient is under way", "该患者已有进行中的下转单"),
         new("Wait until it ends, or cancel it, then return the patient again.", "请等待其结束或取消后再次下转。"));
+    public static readonly ProblemType ReferredAgain = new("referred-again", 409,
+        new("The patient has been referred again already", "该患者已重新转诊"),
+        new("Go on with the referral that 'linkedNo' names.", "请在 linkedNo 所示的转诊单中继续。"));
     public static readonly ProblemType PatientKnown = new("patient-known", 409,
         new("The patient is known already", "患者身份已确认"),
         new("Mend a mistake with an addendum.", "如有错误请使用 addendum 补充说明。"));
@@ -59,7 +62,7 @@ internal static class Refusals
 
     public static readonly IReadOnlyList<ProblemType> All =
     [
-        NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, PatientKnown,
+        NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, ReferredAgain, PatientKnown,
         RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased, NoCertificate,
     ];
 

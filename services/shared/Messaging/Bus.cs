@@ -51,12 +51,24 @@ public static class Bus
                 bus.AddConsumer(subscription.Consumer);
             bus.UsingRabbitMq((context, rabbit) =>
             {
-                rabbit.Host(new Uri(uri));
+                rabbit.Host(new Uri(uri), host => Join(host, builder.Configuration["RabbitMq:Nodes"]));
                 rabbit.UseRawJsonDeserializer(RawSerializerOptions.AnyMessageType, isDefault: true);
                 rabbit.ConfigureJsonSerializerOptions(Json.With);
                 foreach (var subscription in subscriptions)
                     rabbit.ReceiveEndpoint(subscription.Queue, endpoint => Hear(endpoint, subscription, context));
             });
+        });
+    }
+
+    // a node that is gone is no reason to wait for it: the connection goes to the next one
+    private static void Join(IRabbitMqHostConfigurator host, string? nodes)
+    {
+        if (nodes is null)
+            return;
+        host.UseCluster(cluster =>
+        {
+            foreach (var node in nodes.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+                cluster.Node(node);
         });
     }
 

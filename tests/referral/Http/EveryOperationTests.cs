@@ -38,6 +38,8 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         new("post /v1/rules/{id}")
         {
             Thing = () => Task.FromResult<string[]>(["pack-" + Guid.NewGuid().ToString("n")[..8]]),
+            // of an illness that no other test has: from its day on a pack speaks about everybody's referrals
+            Body = """{"nameZh":"样例","nameEn":"Sample","since":"2027-01-01","codes":["Q98"],"criteria":[{"code":"SAMPLE_UP","direction":"Up","textZh":"样例指征","textEn":"A sample"}]}""",
             Party = _ => host.As(ReferralHost.County, "AllianceOffice"), WrongRole = Clinic,
         },
         new("/v1/indicators") { Party = _ => Head, WrongRole = host.As(ReferralHost.Tertiary, "Insurer") },

@@ -93,6 +93,13 @@ public sealed class EveryLineOfTheTableTests
                 claimed.ClaimedBy = InMemory.Doctor;
                 yield return claimed;
             }
+            if (state is "Declined" or "Expired" or "Cancelled" or "Closed")
+            {
+                var (followed, died) = (InMemory.At(state, kind), InMemory.At(state, kind));
+                (followed.LinkedId, died.Reason) = (Guid.NewGuid(), "DIED");
+                yield return followed;
+                yield return died;
+            }
             if (state == "Treated")
             {
                 var returning = InMemory.At(state, kind);

@@ -38,7 +38,7 @@ internal sealed class Family(MovesModel model)
         if (!Compare(life, ask, move, row, expected))
             return false;
         changed[id] = Heard(life, row, move, expected!);
-        if (with.Linked is { } linked && ask.Verb is "return" or "refer-onward" or "re-refer" or "convert")
+        if (with.Linked is { } linked && ask.Verb is "return" or "refer-onward" or "re-refer" or "convert" or "refer-again")
         {
             changed[with.Linked!.Referral.Id] = Life.Of(with.Linked.Referral);
             Follow(changed, with.Linked.Referral.Id, new SubmitStart(), move);
@@ -120,6 +120,7 @@ internal sealed class Family(MovesModel model)
         public override Guid? Linked => Consequence switch
         {
             Consequence<ReferralService.Referrals.Treatment.ReturnProgress> c => c.Command.ChildId,
+            Consequence<ReferralService.Referrals.Treatment.ReturnPatient> c => c.Command.Child!.Referral.Id,
             Consequence<ReferralService.Referrals.Treatment.LinkedAccepted> c => c.Command.LinkedId,
             _ => null,
         };

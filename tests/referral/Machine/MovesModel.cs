@@ -93,6 +93,9 @@ internal sealed class MovesModel
         foreach (var state in Open.Concat(Finals))
             foreach (var verb in (string[])["addendum", "mark-in-error", "file-consent", "identify-patient", "rate"])
                 yield return Same(verb, state, "sender or receiver");
+        // "a mistake is mended by a linked re-referral, never by reopening"
+        foreach (var state in (string[])["Declined", "Expired", "Cancelled", "Closed"])
+            yield return Same("refer-again", state, "sender");
         // a timer that only tells, and what a downward child tells its parent
         foreach (var state in Open.Append("Draft").Append("InternalReview"))
             yield return Same("deadline-reached", state, "system");
@@ -157,6 +160,7 @@ internal sealed class MovesModel
         "mark-in-error" => r is { Submitted: true, InError: false },
         "identify-patient" => r is { Submitted: true, Identified: false },
         "addendum" or "file-consent" or "rate" => r.Submitted,
+        "refer-again" => r is { Submitted: true, GoesOn: false, Gone: false },
         _ => true,
     };
 
@@ -165,6 +169,7 @@ internal sealed class MovesModel
     {
         "approve" => ask.Subject != r.Author,
         "redirect" => ask.Target != r.Sender && !r.Tried.Contains(ask.Target!) && (r.IsEmergency || ask.Agrees && r.Leg < 3),
+        "refer-again" => r.Tried.Contains(ask.Target!) ? r.State is "Cancelled" or "Closed" && ask.Target == r.Tried[^1] : r.IsEmergency || ask.Agrees,
         "booked" or "no-capacity" => ask.Leg == r.Leg && ask.Attempt > r.Attempt,
         "return-accepted" or "return-arrived" or "return-failed" => r.LiveChild == ask.Linked,
         _ => true,
@@ -200,6 +205,10 @@ internal sealed record Standing
     public Guid? LiveChild { get; init; }
     public bool Identified { get; init; } = true;
     public bool InError { get; init; }
+    /// <summary>Under another number, by whatever link.</summary>
+    public bool GoesOn { get; init; }
+    /// <summary>Died, or a duplicate: nobody is referred again.</summary>
+    public bool Gone { get; init; }
 
     public bool IsUp => Kind != ReferralKind.RehabReturn;
     public bool IsEmergency => Priority == Priority.Emergency;
@@ -228,6 +237,7 @@ internal sealed record Standing
             "lower-priority" => this with { Priority = Priority.Routine },
             "identify-patient" => this with { Identified = true },
             "mark-in-error" => this with { InError = true },
+            "refer-onward" or "re-refer" or "convert" or "refer-again" or "onward-accepted" or "re-referral-accepted" => this with { GoesOn = true },
             _ => this,
         };
         next = next with { State = to };

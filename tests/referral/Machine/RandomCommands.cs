@@ -93,6 +93,12 @@ internal sealed class RandomCommands(MovesModel model, int seed)
                     child.Referral.Flags = [ReferralService.Referrals.Treatment.ReferFurther.PlannedCheckFlag];
                 (ask, with) = (ask with { Linked = child.Referral.Id }, with with { Linked = child });
                 break;
+            case "refer-again":
+                var parent = life.Row.ParentId is { } id ? family.Find(id).Row : null;
+                var next = Verbs.Again(life.Row, parent is { IsFinal: false } && (life.Row.Relation != Relation.Return || parent is { State: "Treated", LiveChildId: null }) ? parent : null, now);
+                (ask, with) = (ask with { Linked = next.Referral.Id, Target = next.Referral.Receiver, Agrees = _random.Next(5) > 0 }, with with { Linked = next });
+                with = with with { Agrees = ask.Agrees };
+                break;
             case "make-emergency":
                 ask = ask with { Agreement = _random.Next(2) == 0 };
                 with = with with { Agreement = ask.Agreement };

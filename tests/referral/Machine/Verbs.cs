@@ -103,6 +103,12 @@ internal static class Verbs
         ["confirm-cancellation"] = Of(m => m.ConfirmCancellation, new ConfirmCancellation()),
         ["refuse-cancellation"] = Of(m => m.RefuseCancellation, new RefuseCancellation("CLINICALLY_UNSAFE", Words)),
         ["close"] = Of(m => m.Close, new CloseReferral("OTHER_HOSPITAL", Words, null)),
+        ["refer-again"] = Of(m => m.ReferAgain, (r, with, now) =>
+        {
+            var next = with.Linked ?? Again(r, null, now);
+            return new ReferAgain(next.Referral.Receiver, InMemory.Department, null, with.Agrees, null)
+                { Next = next, Parent = next.Referral.Relation == Relation.Return ? next.Referral.ParentId : null };
+        }),
         ["expire"] = Of(m => m.Expire, new ExpireReferral(Facts)),
         ["raise-priority"] = Of(m => m.RaisePriority, new ChangePriority(Words)),
         ["lower-priority"] = Of(m => m.LowerPriority, new ChangePriority(Words)),
@@ -142,6 +148,21 @@ internal static class Verbs
         };
         child.Tried = [child.Receiver];
         return new(child, new(1, "SECRET", "x"), null);
+    }
+
+    /// <summary>The next referral of one that ended, in the place it had with a parent that still waits.</summary>
+    public static NewReferral Again(Referral ended, Referral? waiting, DateTimeOffset now)
+    {
+        var next = InMemory.New(ended.Kind, ended.Priority, agreement: false, now);
+        next.Sender = ended.Sender;
+        next.Receiver = InMemory.Hospitals.FirstOrDefault(h => !ended.Tried.Contains(h) && h != ended.Sender) ?? ended.Receiver;
+        next.Tried = [next.Receiver];
+        (next.EpisodeId, next.PatientId, next.ConsentAt) = (ended.EpisodeId, ended.PatientId, ended.ConsentAt ?? now);
+        if (waiting is not null)
+            (next.ParentId, next.ParentNo, next.Relation) = (waiting.Id, waiting.ReferralNo, ended.Relation);
+        else if (next.IsUp)
+            (next.ParentId, next.ParentNo, next.Relation) = (ended.Id, ended.ReferralNo, Relation.ReReferral);
+        return new(next, new(1, "SECRET", "x"), null);
     }
 
     private static Referral Rewritten(Referral r, DateTimeOffset now)

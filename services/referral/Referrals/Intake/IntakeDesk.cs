@@ -122,6 +122,17 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         };
     }
 
+    /// <summary>True when this target has refused, or left without an answer, the same case under an earlier number.</summary>
+    public async Task<bool> HasRefused(Referral referral, string target)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return await connection.ExecuteScalarAsync<bool>("""
+            select exists (select from referral
+                           where episode_id = @EpisodeId and direction = @Direction and state in ('Declined', 'Expired')
+                             and tried @> array[@target])
+            """, new { referral.EpisodeId, Direction = referral.Direction.ToString(), target });
+    }
+
     /// <summary>What the rules in force now say about the slip as it is now.</summary>
     public static RuleCheck Judge(Referral r, ReferralForm? form, AllianceSnapshot alliance, DateTimeOffset now) => RuleCheck.Of(new(
         r.Kind, r.Priority, r.DiagnosisCode, form?.Indications ?? [], form?.Measures ?? [], form?.IndicatedSince,

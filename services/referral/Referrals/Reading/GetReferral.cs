@@ -1,4 +1,5 @@
 using ReferralService.Alliances;
+using ReferralService.Referrals.Decision;
 using ReferralService.Workflow;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
@@ -39,7 +40,7 @@ internal sealed class GetReferral(ReferralStore store, Access access, Actions ac
         if (found is not { } referral)
             return refused!;
         http.Response.Headers.ETag = ETags.Of(referral.EtagVersion);
-        return TypedResults.Ok(new AvailableActions(referral.State, WaitingFor.Of(referral), actions.Of(referral, caller!)));
+        return TypedResults.Ok(new AvailableActions(referral.State, WaitingFor.Of(referral), actions.Of(referral, caller!), actions.Candidates(referral)));
     }
 
     /// <summary>The referral when the caller is a party of it; otherwise 404, and an audit row of the denial.</summary>
@@ -72,4 +73,5 @@ internal sealed class GetReferral(ReferralStore store, Access access, Actions ac
 }
 
 /// <summary>What is possible now.</summary>
-internal sealed record AvailableActions(string State, string WaitingFor, IReadOnlyList<string> Actions);
+/// <param name="Candidates">After a refusal, an expiry or on a waiting list: other institutions that could take the patient.</param>
+internal sealed record AvailableActions(string State, string WaitingFor, IReadOnlyList<string> Actions, IReadOnlyList<Candidate>? Candidates = null);
