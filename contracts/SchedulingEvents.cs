@@ -71,6 +71,7 @@ public static class SchedulingEvents
     public const string NoCapacity = "scheduling.no-capacity";
     public const string BookingCancelled = "scheduling.booking-cancelled";
     public const string NoShow = "scheduling.no-show";
+    public const string CheckedIn = "scheduling.checked-in";
     public const string Released = "scheduling.released";
     public const string CapacityChanged = "scheduling.capacity-changed";
 
@@ -88,6 +89,8 @@ public static class SchedulingEvents
         new(BookingCancelled, "The booking fell away.", "referralId", "referralNo", "leg", "attempt", "bookingId",
             "reason", "by"),
         new(NoShow, "The slot ended and nobody came.", "referralId", "referralNo", "leg", "attempt", "bookingId"),
+        new(CheckedIn, "The patient showed the appointment code at the desk.", "referralId", "referralNo", "leg", "attempt",
+            "bookingId", "codeHash"),
         new(Released, "What a finished referral held is free again.", "referralId", "referralNo", "leg", "attempt",
             "bookingId"),
         new(CapacityChanged, "The free places of one kind in a department changed.", "free"),

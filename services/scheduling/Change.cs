@@ -67,6 +67,10 @@ internal sealed class Change(
     public Task Audit(Caller caller, string action, params Guid[] targets) =>
         Auditing.Write(connection, now, caller, action, denied: false, targets.Select(t => t.ToString()));
 
+    /// <summary>What has no id of its own: a quota of a department, a calendar.</summary>
+    public Task Audit(Caller caller, string action, string target) =>
+        Auditing.Write(connection, now, caller, action, denied: false, [target]);
+
     public async Task Commit()
     {
         if (_events.Count > 0)

@@ -20,6 +20,36 @@ internal static class SchedulingProblems
     public static readonly ProblemType OtherPlace = new("other-place", 422,
         new("The booking cannot move there", "该预约不能改到所选位置"),
         new("Choose a slot of the same institution and kind, in the future.", "请选择同一机构、同类型且未开始的号源。"));
+    public static readonly ProblemType PlaceInUse = new("place-in-use", 409,
+        new("Patients have this place", "该号源或床位已有患者使用"),
+        new("Move or cancel their bookings first, or withdraw the slot as a whole.", "请先调整或取消其预约，或整体停用该号源。"));
+    public static readonly ProblemType PlaceGone = new("place-gone", 409,
+        new("The place is over or was withdrawn", "该号源或床位已结束或已停用"),
+        new("Look at the list of what stands now.", "请查看当前有效的列表。"));
 
-    public static readonly IReadOnlyList<ProblemType> All = [SlotTaken, SlotOverlaps, WardExists, BookingEnded, OtherPlace];
+    public static readonly ProblemType SlotReserved = new("slot-reserved", 409,
+        new("The slot is reserved for patients with a family-doctor contract", "该号源预留给家庭医生签约患者"),
+        new("Choose one of 'alternatives', or wait until 'opensAt'; the clinic's quota of the week may be used up.", "请从 alternatives 中选择，或等到 opensAt 开放；本机构本周配额可能已用完。"));
+    public static readonly ProblemType WantsNoPlace = new("wants-no-place", 409,
+        new("The referral wants no place now", "该转诊当前不需要预约"),
+        new("'state' says where it stands; a place is booked after it was accepted and before the patient is there.", "state 说明其当前状态；预约在接受之后、到达之前进行。"));
+    public static readonly ProblemType AlreadyBooked = new("already-booked", 409,
+        new("The referral has a place or holds one", "该转诊已有预约或正在占号"),
+        new("Reschedule the booking 'bookingId', or hold the new place and confirm it.", "请改约 bookingId，或先占用新号源再确认。"));
+    public static readonly ProblemType TooEarly = new("too-early", 409,
+        new("It is too early to check in", "尚未到报到时间"),
+        new("The desk can check the patient in from 'from' on.", "请在 from 之后办理报到。"));
+
+    public static readonly ProblemType NoSuchRound = new("no-such-round", 422,
+        new("No round is planned at that time", "该时间没有计划查房"),
+        new("Take plannedAt from the list of rounds, or leave it out.", "请从查房列表中选择 plannedAt，或不填。"));
+    public static readonly ProblemType RoundMade = new("round-made", 409,
+        new("That round is on record already", "该次查房已登记"),
+        new("Look at the list of rounds.", "请查看查房列表。"));
+
+    public static readonly IReadOnlyList<ProblemType> All =
+    [
+        SlotTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, OtherPlace, PlaceInUse,
+        PlaceGone, NoSuchRound, RoundMade,
+    ];
 }

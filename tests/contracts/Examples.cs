@@ -26,7 +26,8 @@ internal static class Examples
     public static string Of(EventType e) => e.PublishedBy switch
     {
         "referral" => OfReferral(e),
-        "scheduling" => FromFacts(e, "/scheduling", e.Name == SchedulingEvents.CapacityChanged ? Tertiary : "U260302000001003", Place),
+        "scheduling" => Traced(() => SchedulingService.EventBodies.Write(
+            IdOf(e), e.Types[0], e.Name == SchedulingEvents.CapacityChanged ? Tertiary : "U260302000001003", Now, Place)),
         _ => FromFacts(e, "/notification", Endpoint.EndpointId.ToString(), Endpoint),
     };
 
@@ -180,7 +181,7 @@ internal static class Examples
         Reason = "Failing",
     };
 
-    // as the writers of the other services do it: the facts, less what is not on the event's list
+    // as the writer of notification does it: the facts, less what is not on the event's list
     private static string FromFacts(EventType e, string source, string subject, object facts)
     {
         var data = JsonSerializer.SerializeToNode(facts, Json.Lenient)!.AsObject();

@@ -17,7 +17,7 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
     private static readonly SocketsHttpHandler Connections = new() { MaxConnectionsPerServer = 500, UseProxy = false };
 
     // a signature costs as much as a request
-    private static readonly ConcurrentDictionary<(string Institution, string Role, string Subject), string> Tokens = new();
+    private static readonly ConcurrentDictionary<(string Institution, string Role, string Subject, string? Purpose), string> Tokens = new();
 
     private readonly List<string> _log = [];
     private Process? _process;
@@ -107,12 +107,12 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
     }
 
     /// <summary>A caller with a token of this institution.</summary>
-    public HttpClient As(string institution, string role = "Clinician", string subject = "dr-test") =>
+    public HttpClient As(string institution, string role = "Clinician", string subject = "dr-test", string? purpose = null) =>
         new(Connections, disposeHandler: false)
         {
             BaseAddress = Address, Timeout = TimeSpan.FromSeconds(30),
-            DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Tokens.GetOrAdd((institution, role, subject),
-                who => Issuer.Shared.Token(who.Institution, who.Role, who.Subject))) },
+            DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", Tokens.GetOrAdd((institution, role, subject, purpose),
+                who => Issuer.Shared.Token(who.Institution, who.Role, who.Subject, purpose: who.Purpose))) },
         };
 
     /// <summary>A caller without a token.</summary>

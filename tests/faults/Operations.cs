@@ -28,7 +28,7 @@ internal sealed record Operation(Service Service, string Method, string Path, Js
     }
 
     /// <summary>Asks with a token or without, with the example as body unless another one is given.</summary>
-    public Task<Answer> Ask(string? token, string path, string? body = null) => Load.Ask(ToString(), 0, () =>
+    public Task<Answer> Ask(string? token, string path, string? body = null) => Load.Ask(ToString(), 0, async () =>
     {
         var request = new HttpRequestMessage(new(Method), path);
         if (token is not null)
@@ -40,7 +40,27 @@ internal sealed record Operation(Service Service, string Method, string Path, Js
         }
         if (Method is not "GET")
             request.Headers.TryAddWithoutValidation("If-Match", "*");
-        // a stream of events never ends by itself
-        return Service.Anonymous().SendAsync(request, HttpCompletionOption.ResponseHeadersRead, new CancellationTokenSource(TimeSpan.FromSeconds(20)).Token);
+        var response = await Service.Anonymous().SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        if (response.Content.Headers.ContentType?.MediaType == "text/event-stream")
+            response.Content = new StringContent(await Beginning(response.Content));
+        return response;
     });
+
+    // a stream of events never ends by itself
+    private static async Task<string> Beginning(HttpContent content)
+    {
+        var text = new StringBuilder();
+        var buffer = new byte[16 * 1024];
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+        try
+        {
+            await using var stream = await content.ReadAsStreamAsync(timeout.Token);
+            while (await stream.ReadAsync(buffer, timeout.Token) is > 0 and var read)
+                text.Append(Encoding.UTF8.GetString(buffer, 0, read));
+        }
+        catch (OperationCanceledException)
+        {
+        }
+        return text.ToString();
+    }
 }

@@ -31,20 +31,21 @@ internal static class Patients
         var born = new DateOnly(1930, 1, 1).AddDays(n / 900 % 25_000);
         var number = n % 900;
         var male = number % 2 == 1;
-        return new()
+        // the demo's slip for what the alliance's rules ask for; whatever is a patient's comes from here
+        var slip = A.Slip("01");
+        slip["patient"] = new JsonObject
         {
-            ["patient"] = new JsonObject
-            {
-                ["name"] = Name + (char)('一' + n % 2000), ["sex"] = male ? "1" : "2", ["birthDate"] = born.ToString("yyyy-MM-dd"),
-                ["idType"] = "ResidentId", ["idNo"] = Checked($"{Region}{born:yyyyMMdd}{number:000}"),
-                ["phone"] = $"{Phone}{n % 10_000:0000}", ["address"] = $"演示市{Address}{n}号",
-            },
-            ["to"] = new JsonObject { ["institution"] = to, ["department"] = department },
-            ["purposes"] = new JsonArray("SPECIALIST_NEEDED", "CONDITION_DETERIORATING"),
-            ["impression"] = "高血压3级 " + Illness, ["presentIllness"] = Illness + "三日", ["pastHistory"] = Illness + "十年", ["treatmentSoFar"] = "监测血压",
-            ["diagnosis"] = new JsonObject { ["system"] = "http://hl7.org/fhir/sid/icd-10-cn", ["version"] = "2.0", ["code"] = "I10.x00x032", ["text"] = Illness },
-            ["referrer"] = new JsonObject { ["doctor"] = "dr-0103", ["phone"] = DoctorsPhone + "0000" },
+            ["name"] = Name + (char)('一' + n % 2000), ["sex"] = male ? "1" : "2", ["birthDate"] = born.ToString("yyyy-MM-dd"),
+            ["idType"] = "ResidentId", ["idNo"] = Checked($"{Region}{born:yyyyMMdd}{number:000}"),
+            ["phone"] = $"{Phone}{n % 10_000:0000}", ["address"] = $"演示市{Address}{n}号",
         };
+        slip["to"] = new JsonObject { ["institution"] = to, ["department"] = department };
+        slip["impression"] = "高血压3级 " + Illness;
+        slip["presentIllness"] = Illness + "三日";
+        slip["pastHistory"] = Illness + "十年";
+        slip["diagnosis"]!["text"] = Illness;
+        slip["referrer"]!["phone"] = DoctorsPhone + "0000";
+        return slip;
     }
 
     // GB 11643: the eighteenth character

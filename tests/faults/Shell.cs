@@ -1,10 +1,14 @@
 using System.Diagnostics;
+using TestKit;
 
 namespace Faults;
 
 /// <summary>Programs of the operating system.</summary>
 internal static class Shell
 {
+    /// <summary>A file of the source tree, by its path from the root.</summary>
+    public static string Source(string path) => Generated.Source(path);
+
     public static async Task<string> Run(string program, params string[] arguments)
     {
         using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true })!;

@@ -48,7 +48,7 @@ public sealed partial record Operation(string Method, string Path, JsonElement D
         if (Needs("If-Match"))
             request.Headers.TryAddWithoutValidation("If-Match", "*");
         if (TakesBody && (body ?? Example) is { } content)
-            request.Content = new StringContent(content, Encoding.UTF8) { Headers = { ContentType = MediaTypeHeaderValue.Parse(contentType) } };
+            request.Content = new StringContent(values.Count == 0 ? content : content.Replace("{thing}", values[^1], StringComparison.Ordinal), Encoding.UTF8) { Headers = { ContentType = MediaTypeHeaderValue.Parse(contentType) } };
         return request;
     }
 
@@ -67,7 +67,7 @@ public sealed record OperationLine(string Path)
     public Func<Task<string[]>> Thing { get; init; } = () => Task.FromResult(Array.Empty<string>());
     /// <summary>A query the operation cannot do without.</summary>
     public string Query { get; init; } = "";
-    /// <summary>Sent in place of the document's example.</summary>
+    /// <summary>Sent in place of the document's example; <c>{thing}</c> in it stands for the last of <see cref="Thing"/>.</summary>
     public string? Body { get; init; }
     /// <summary>Somebody who may do it.</summary>
     public required Func<Operation, HttpClient> Party { get; init; }

@@ -2,7 +2,8 @@ using System.Text.Json;
 using Deployed;
 using Load;
 
-var seconds = Option("--seconds") is { } text ? int.Parse(text) : 10;
+var seconds = Number("--seconds", 10);
+var grow = Number("--grow", 1_000_000);
 var alliance = new Alliance();
 await alliance.Open();
 var results = new List<Result>();
@@ -14,39 +15,43 @@ try
         await new YearOfReferrals(alliance).Run();
         return 0;
     }
-    var yardstick = new Yardstick();
-    var pg8 = await yardstick.Measure(8, seconds);
-    var pg32 = await yardstick.Measure(32, seconds);
-    results.Add(new("pgbench: BEGIN, update, two inserts, END; 8 clients", pg8, null, null));
-    results.Add(new("pgbench: the same; 32 clients", pg32, null, null));
+    Console.WriteLine(Result.Head);
+    var pg8 = Show(await Yardstick.Moves(8, seconds));
+    var pg32 = Show(await Yardstick.Moves(32, seconds));
+    Show(await Yardstick.Broker(alliance.RabbitMq, seconds));
+    Show(await Yardstick.Hello(seconds));
 
     await using var steps = new Steps(alliance);
     await steps.Supply();
     // the first seconds belong to the just-in-time compiler
-    await steps.Loops(8, 20);
+    await steps.Loops(8, Number("--warm", 20));
+
     var usage = new Usage(alliance);
-    if (Option("--only") is "loops")
-    {
-        await steps.Drained();
-        Console.WriteLine("MEASURING");
-    }
-    else {
-    results.Add((await steps.Submit(8, seconds)).Beside(pg8, 0.15));
-    results.Add((await steps.Accept(8, seconds)).Beside(pg8, 0.2));
-    results.Add((await steps.Submit(32, seconds)).Named("submit; 32 clients"));
-    results.Add((await steps.Accept(32, seconds)).Named("accept; 32 clients").Beside(pg32, 0.35));
-    results.Add((await steps.Worklist(8, seconds)).Named("worklist of 20, masked; 8 clients"));
+    await Loops(steps, usage, pg32);
+    Show((await steps.Submit(8, seconds)).Beside(pg8, 0.15).P95Within(25));
+    await steps.Stock(1500 * seconds / 2);
+    Show((await steps.Accept(8, seconds)).Beside(pg8, 0.2));
+    Show((await steps.Accept(32, seconds)).Beside(pg32, 0.35));
     await steps.Drained();
-    }
-    var before = usage.CpuSeconds();
-    var loops = await steps.Loops(32, seconds * 2);
-    results.Add(loops.Beside(pg32, 0.015));
-    if (loops.Errors == 0 && loops.Count > 0)
+    await steps.Stock(500 * seconds);
+    Show((await steps.AcceptToScheduled(8, seconds)).Beside(pg8, 0.08).P95Within(40));
+
+    var webhooks = new Webhooks(alliance);
+    Show((await webhooks.Latency(seconds)).P50Within(12).P95Within(25));
+    Show((await webhooks.Drain(200 * seconds)).Beside(pg8, 0.2));
+    await Reads(steps, pg8, "");
+
+    var megabytes = usage.Megabytes().ToArray();
+    Show(new Result($"memory in MB: {string.Join(" + ", megabytes.Select(m => $"{m.Key} {m.Value}"))}", megabytes.Sum(m => m.Value), null)
+        .Judged("≤ 450", megabytes.Sum(m => m.Value) <= 450));
+
+    foreach (var stored in new[] { 10_000, 100_000, 1_000_000 }.Where(n => n <= grow))
     {
-        var spent = usage.CpuSeconds().Select(part => (part.Key, Ms: (part.Value - before[part.Key]) * 1000 / loops.Count)).ToArray();
-        Console.WriteLine($"CPU ms a full loop: {spent.Sum(part => part.Ms):0.0} = {string.Join(" + ", spent.Select(part => $"{part.Key} {part.Ms:0.0}"))}");
-        var memory = usage.Megabytes().ToArray();
-        Console.WriteLine($"memory in MB: {memory.Sum(part => part.Value)} = {string.Join(" + ", memory.Select(part => $"{part.Key} {part.Value}"))}");
+        await new Growth(alliance).To(stored, await steps.One());
+        await Reads(steps, pg8, $", {stored:N0} stored");
+        await steps.Stock(200 * seconds);
+        Show((await steps.Accept(8, seconds)).Named($"accept; 8 clients, {stored:N0} stored").Beside(pg8, 0.2));
+        await steps.Drained();
     }
 }
 finally
@@ -54,14 +59,40 @@ finally
     await alliance.DisposeAsync();
 }
 
-Console.WriteLine();
-Console.WriteLine($"{"what",-58} {"per second",10} {"p50 ms",8} {"p95 ms",8} {"p99 ms",8} {"ratio",7} {"bar",6}");
-foreach (var result in results)
-    Console.WriteLine(result);
-if (Option("--json") is { } file)
+if (Text("--json") is { } file)
     await File.WriteAllTextAsync(file, JsonSerializer.Serialize(results, new JsonSerializerOptions { WriteIndented = true }));
-var judged = results.Where(r => r.Bar is not null).ToArray();
-Console.WriteLine($"bars met: {judged.Count(r => r.Met)} of {judged.Length}");
+var judged = results.SelectMany(r => r.Bars).ToArray();
+Console.WriteLine($"bars met: {judged.Count(b => b.Met)} of {judged.Length}");
 return results.Exists(r => r.Errors > 0) ? 1 : 0;
 
-string? Option(string name) => Array.IndexOf(args, name) is >= 0 and var i && i + 1 < args.Length ? args[i + 1] : null;
+async Task Loops(Steps steps, Usage usage, Result pg32)
+{
+    var before = usage.CpuSeconds();
+    var loops = Show((await steps.Loops(32, seconds * 2)).Beside(pg32, 0.015));
+    if (loops.Errors > 0 || loops.Count == 0)
+        return;
+    var spent = usage.CpuSeconds().Select(part => (part.Key, Ms: (part.Value - before[part.Key]) * 1000 / loops.Count)).ToArray();
+    var sum = spent.Sum(part => part.Ms);
+    Show(new Result($"CPU ms a loop: {string.Join(" + ", spent.Select(part => $"{part.Key} {part.Ms:0.0}"))}", sum, null).Judged("≤ 20 ms", sum <= 20));
+}
+
+async Task Reads(Steps steps, Result pg8, string suffix)
+{
+    var one = await steps.One();
+    var list = Show((await Yardstick.Worklist(alliance, seconds)).Named("pgbench: the worklist's query; 8 clients" + suffix));
+    Show((await steps.Worklist(8, seconds)).Named("worklist of 20, masked; 8 clients" + suffix).Beside(list, 0.3).P95Within(8));
+    var detail = Show((await Yardstick.Detail(alliance, one, seconds)).Named("pgbench: the detail's query; 8 clients" + suffix));
+    Show((await steps.Detail("detail without patient" + suffix, one, "OPERATIONS", seconds)).Beside(detail, 0.3));
+    Show((await steps.Detail("detail with patient, audited" + suffix, one, "TREATMENT", seconds)).Beside(pg8, 0.3));
+}
+
+Result Show(Result result)
+{
+    results.Add(result);
+    Console.WriteLine(result);
+    return result;
+}
+
+int Number(string name, int otherwise) => Text(name) is { } text ? int.Parse(text) : otherwise;
+
+string? Text(string name) => Array.IndexOf(args, name) is >= 0 and var i && i + 1 < args.Length ? args[i + 1] : null;

@@ -1,33 +1,53 @@
 namespace Load;
 
 /// <summary>What a step measured. A step that saw an error shows no number: it measured something else.</summary>
-/// <param name="PerSecond">Successes per second.</param>
-/// <param name="Ratio">To the yardstick of the same run; absolute figures drift from machine to machine.</param>
-internal sealed record Result(string Name, double PerSecond, double[]? Percentiles, double? Ratio)
+/// <param name="PerSecond">Successes per second; null where a rate says nothing.</param>
+/// <param name="Percentiles">50, 95 and 99 of 100, in milliseconds.</param>
+internal sealed record Result(string Name, double? PerSecond, double[]? Percentiles)
 {
-    public double? Bar { get; init; }
+    /// <summary>To the yardstick of the same run; absolute figures drift from machine to machine.</summary>
+    public double? Ratio { get; init; }
+    public IReadOnlyList<Bar> Bars { get; init; } = [];
     public int Errors { get; init; }
     public int Count { get; init; }
     public string? FirstError { get; init; }
-    public bool Met => Errors == 0 && Ratio >= Bar;
-
-    public Result Beside(double yardstick, double bar) => this with { Ratio = PerSecond / yardstick, Bar = bar };
-
-    public Result Named(string name) => this with { Name = name };
-
-    public override string ToString() => Errors > 0
-        ? $"{Name,-58} {Errors} errors, no figure: {FirstError}"
-        : $"{Name,-58} {PerSecond,10:0} {At(0),8:0.0} {At(1),8:0.0} {At(2),8:0.0} {Ratio,7:0.000} {Bar,6:0.000}";
-
-    private double? At(int i) => Percentiles?[i];
 
     public static Result Of(string name, double seconds, IReadOnlyCollection<double> milliseconds, IReadOnlyCollection<string> errors)
     {
         var sorted = milliseconds.Order().ToArray();
         double P(double p) => sorted.Length == 0 ? 0 : sorted[Math.Min(sorted.Length - 1, (int)(sorted.Length * p))];
-        return new(name, sorted.Length / seconds, [P(0.5), P(0.95), P(0.99)], null)
+        return new(name, sorted.Length / seconds, [P(0.5), P(0.95), P(0.99)])
         {
             Errors = errors.Count, Count = sorted.Length, FirstError = errors.FirstOrDefault(),
         };
     }
+
+    public Result Named(string name) => this with { Name = name };
+
+    /// <summary>Judged beside the yardstick of the same run.</summary>
+    public Result Beside(Result yardstick, double atLeast)
+    {
+        var ratio = PerSecond!.Value / yardstick.PerSecond!.Value;
+        return (this with { Ratio = ratio }).Judged($"≥ {atLeast:0.000} ×", ratio >= atLeast);
+    }
+
+    public Result P50Within(double milliseconds) => Judged($"p50 ≤ {milliseconds:0} ms", Percentiles![0] <= milliseconds);
+
+    public Result P95Within(double milliseconds) => Judged($"p95 ≤ {milliseconds:0} ms", Percentiles![1] <= milliseconds);
+
+    public Result Judged(string bar, bool met) => this with { Bars = [.. Bars, new(bar, met && Errors == 0)] };
+
+    public static string Head => $"{"what",-58} {"per second",10} {"p50 ms",8} {"p95 ms",8} {"p99 ms",8} {"ratio",7}  bars";
+
+    public override string ToString() => Errors > 0
+        ? $"{Name,-58} {Errors} errors, no figure: {FirstError}"
+        : $"{Name,-58} {PerSecond,10:0} {At(0),8:0.0} {At(1),8:0.0} {At(2),8:0.0} {Ratio,7:0.000}  {string.Join(", ", Bars)}".TrimEnd();
+
+    private double? At(int i) => Percentiles?[i];
+}
+
+/// <summary>What a figure has to keep.</summary>
+internal sealed record Bar(string Text, bool Met)
+{
+    public override string ToString() => $"{Text} {(Met ? "met" : "MISSED")}";
 }

@@ -6,7 +6,7 @@ using TestKit;
 
 namespace Load;
 
-/// <summary>The steps that are measured, each a closed loop of clients over HTTP.</summary>
+/// <summary>What people and their systems do all day, each a closed loop of clients over HTTP.</summary>
 internal sealed class Steps(Alliance alliance) : IAsyncDisposable
 {
     private readonly ConcurrentQueue<Guid> _submitted = new();
@@ -35,13 +35,16 @@ internal sealed class Steps(Alliance alliance) : IAsyncDisposable
         }
     }
 
-    public Task<Result> Submit(int clients, int seconds) => Run($"submit; {clients} clients", clients, seconds, async () =>
+    /// <summary>A referral that stands submitted, for steps that read.</summary>
+    public async Task<Guid> One() => _submitted.TryPeek(out var id) ? id : await SubmitOne();
+
+    public Task<Result> Submit(int clients, int seconds) => Closed.Loop($"submit; {clients} clients", clients, seconds, async () =>
     {
         _submitted.Enqueue(await SubmitOne());
         return true;
     });
 
-    public Task<Result> Accept(int clients, int seconds) => Run($"accept; {clients} clients", clients, seconds, async () =>
+    public Task<Result> Accept(int clients, int seconds) => Closed.Loop($"accept; {clients} clients", clients, seconds, async () =>
     {
         if (!_submitted.TryDequeue(out var id))
             return false;
@@ -50,11 +53,21 @@ internal sealed class Steps(Alliance alliance) : IAsyncDisposable
         return true;
     });
 
-    /// <summary>Until scheduling has booked what the steps before accepted: the next step starts with empty queues.</summary>
-    public Task Drained() => _accepted == default ? Task.CompletedTask : _bookings.Of(_accepted);
+    /// <summary>Enough submitted ones for the steps that accept them.</summary>
+    public async Task Stock(int count)
+    {
+        while (_submitted.Count < count)
+            await Closed.Loop("stock", 16, 600, async () =>
+            {
+                if (_submitted.Count >= count)
+                    return false;
+                _submitted.Enqueue(await SubmitOne());
+                return true;
+            });
+    }
 
     /// <summary>From the hospital's click to the place in scheduling and back: two services, four hops.</summary>
-    public Task<Result> AcceptToScheduled(int clients, int seconds) => Run($"accept to scheduled; {clients} clients", clients, seconds, async () =>
+    public Task<Result> AcceptToScheduled(int clients, int seconds) => Closed.Loop($"accept to scheduled, two services; {clients} clients", clients, seconds, async () =>
     {
         if (!_submitted.TryDequeue(out var id))
             return false;
@@ -63,15 +76,30 @@ internal sealed class Steps(Alliance alliance) : IAsyncDisposable
         return true;
     });
 
-    public Task<Result> Worklist(int clients, int seconds) => Run("worklist", clients, seconds, async () =>
+    /// <summary>Until scheduling has booked what the steps before accepted: the next step starts with empty queues.</summary>
+    public Task Drained() => _accepted == default ? Task.CompletedTask : _bookings.Of(_accepted);
+
+    public Task<Result> Worklist(int clients, int seconds) => Closed.Loop($"worklist of 20, masked; {clients} clients", clients, seconds, async () =>
     {
         using var answer = await _hospital.GetAsync("/v1/referrals?as=receiver&open=true&limit=20");
         await Good(answer);
         return true;
     });
 
+    /// <param name="purpose">TREATMENT opens slip and patient and writes an audit row.</param>
+    public Task<Result> Detail(string name, Guid id, string purpose, int seconds)
+    {
+        var client = alliance.Referral.As(Alliance.Tertiary, purpose: purpose);
+        return Closed.Loop($"{name}; 8 clients", 8, seconds, async () =>
+        {
+            using var answer = await client.GetAsync($"/v1/referrals/{id}");
+            await Good(answer);
+            return true;
+        });
+    }
+
     /// <summary>Up, booked by scheduling, treated, returned, booked again, followed up, finished: fourteen moves over HTTP.</summary>
-    public Task<Result> Loops(int clients, int seconds) => Run($"full loop up and back; {clients} clients", clients, seconds, async () =>
+    public Task<Result> Loops(int clients, int seconds) => Closed.Loop($"full loop up and back; {clients} clients", clients, seconds, async () =>
     {
         var up = await SubmitOne();
         await Move(_hospital, up, "claim");
@@ -99,11 +127,37 @@ internal sealed class Steps(Alliance alliance) : IAsyncDisposable
         return true;
     });
 
+    /// <summary>Two hundred callers, one place that twenty may have: how long until the last of them has an answer.</summary>
+    public async Task<Result> OneSlot()
+    {
+        await Stock(200);
+        var referrals = Enumerable.Range(0, 200).Select(_ => _submitted.TryDequeue(out var id) ? id : throw new InvalidOperationException("too few referrals")).ToArray();
+        var (times, clock) = (new ConcurrentBag<double>(), Stopwatch.StartNew());
+        var errors = new ConcurrentBag<string>();
+        await Task.WhenAll(referrals.Select(id => Task.Run(async () =>
+        {
+            try
+            {
+                await Move(_hospital, id, "accept");
+                times.Add(clock.Elapsed.TotalMilliseconds);
+            }
+            catch (Exception e) when (e is HttpRequestException or InvalidOperationException or TaskCanceledException)
+            {
+                errors.Add(e.Message);
+            }
+        })));
+        _accepted = referrals[^1];
+        return Result.Of("200 accept at once", clock.Elapsed.TotalSeconds, times, errors);
+    }
+
     public ValueTask DisposeAsync() => _bookings.DisposeAsync();
 
-    private async Task<Guid> SubmitOne()
+    private Task<Guid> SubmitOne() => Submission(_township);
+
+    /// <summary>A slip of the township as its doctor fills it.</summary>
+    public static async Task<Guid> Submission(HttpClient township)
     {
-        using var answer = await _township.Command("/v1/referrals?submit=true", new
+        using var answer = await township.Command("/v1/referrals?submit=true", new
         {
             patient = new { name = "负载" + Random.Shared.Next(1000, 9999), sex = "1", age = 60, phone = "13800001234", address = "演示" },
             to = new { institution = Alliance.Tertiary, department = "03.03" },
@@ -119,39 +173,11 @@ internal sealed class Steps(Alliance alliance) : IAsyncDisposable
         return await Good(answer);
     }
 
-    private static async Task<JsonElement> Good(HttpResponseMessage answer)
+    public static async Task<JsonElement> Good(HttpResponseMessage answer)
     {
         var body = await answer.Content.ReadAsStringAsync();
         return answer.IsSuccessStatusCode
             ? JsonSerializer.Deserialize<JsonElement>(body)
             : throw new InvalidOperationException($"{(int)answer.StatusCode} {body}");
-    }
-
-    private static async Task<Result> Run(string name, int clients, int seconds, Func<Task<bool>> once)
-    {
-        var (times, errors) = (new ConcurrentBag<double>(), new ConcurrentBag<string>());
-        var clock = Stopwatch.StartNew();
-        await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => Task.Run(async () =>
-        {
-            while (clock.Elapsed.TotalSeconds < seconds)
-            {
-                var began = clock.Elapsed;
-                try
-                {
-                    if (!await once())
-                        return;
-                    times.Add((clock.Elapsed - began).TotalMilliseconds);
-                }
-                catch (Exception e) when (e is HttpRequestException or InvalidOperationException or TaskCanceledException)
-                {
-                    errors.Add(e.Message);
-                    if (errors.Count > 20)
-                        return;
-                }
-            }
-        })));
-        var result = Result.Of(name, clock.Elapsed.TotalSeconds, times, errors);
-        Console.WriteLine(result);
-        return result;
     }
 }

@@ -114,9 +114,9 @@ public sealed class DoubleBookingTests(Scheduling scheduling)
     // state Held, so that only the guard of the place can refuse it
     private Task<int> CopyBooking(AReferral referral) => scheduling.Database.Execute("""
         insert into booking (id, referral_id, leg, institution, department, resource, slot_id, bed_id, starts_at, ends_at,
-            during, state, heard_sequence, code, created_at)
+            during, state, heard_sequence, code, held_until, created_at)
         select gen_random_uuid(), referral_id, leg, institution, department, resource, slot_id, bed_id, starts_at, ends_at,
-            during, 'Held', heard_sequence, code, created_at
+            during, 'Held', heard_sequence, code, created_at + interval '1 year', created_at
         from booking where referral_id = @Id
         """, new { referral.Id });
 

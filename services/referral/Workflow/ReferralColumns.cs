@@ -1,6 +1,7 @@
 using Npgsql;
 using NpgsqlTypes;
 using ReferralService.Referrals;
+using ServiceDefaults.Storage;
 
 namespace ReferralService.Workflow;
 
@@ -155,41 +156,4 @@ internal static class ReferralColumns
             parameters.Add(Arrays.Parameter(Name, type, rows, value));
         }
     }
-}
-
-/// <summary>Arrays as parameters: the statement is the same, and stays prepared, for any number of rows.</summary>
-internal static class Arrays
-{
-    private static readonly Dictionary<Type, NpgsqlDbType> Types = new()
-    {
-        [typeof(string)] = NpgsqlDbType.Text,
-        [typeof(Guid)] = NpgsqlDbType.Uuid,
-        [typeof(DateTimeOffset)] = NpgsqlDbType.TimestampTz,
-        [typeof(DateOnly)] = NpgsqlDbType.Date,
-        [typeof(int)] = NpgsqlDbType.Integer,
-        [typeof(long)] = NpgsqlDbType.Bigint,
-        [typeof(bool)] = NpgsqlDbType.Boolean,
-        [typeof(byte[])] = NpgsqlDbType.Bytea,
-        [typeof(TimeSpan)] = NpgsqlDbType.Interval,
-    };
-
-    public static NpgsqlDbType TypeOf<T>() => Types[Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T)];
-
-    public static void Put<TItem, T>(this NpgsqlParameterCollection parameters, string name, IReadOnlyList<TItem> items, Func<TItem, T> value) =>
-        parameters.Add(Parameter(name, TypeOf<T>(), items, value));
-
-    public static void PutJson<TItem>(this NpgsqlParameterCollection parameters, string name, IReadOnlyList<TItem> items, Func<TItem, string?> value) =>
-        parameters.Add(Parameter(name, NpgsqlDbType.Jsonb, items, value));
-
-    public static NpgsqlParameter Parameter<TItem, T>(string name, NpgsqlDbType type, IReadOnlyList<TItem> items, Func<TItem, T> value)
-    {
-        var values = new T[items.Count];
-        for (var i = 0; i < values.Length; i++)
-            values[i] = value(items[i]);
-        return new NpgsqlParameter<T[]>(name, NpgsqlDbType.Array | type) { TypedValue = values };
-    }
-
-    /// <summary>How PostgreSQL writes an array of texts: <c>{"a","b"}</c>.</summary>
-    public static string Literal(string[] texts) => texts.Length == 0 ? "{}"
-        : $"{{{string.Join(',', texts.Select(t => $"\"{t.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\""))}}}";
 }

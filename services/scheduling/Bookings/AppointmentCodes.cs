@@ -23,6 +23,12 @@ internal sealed class AppointmentCodes(Keys keys)
     /// <summary>What the referral service checks a shown code against; it reveals none.</summary>
     public string Hash(Guid booking, string code) => keys.Hash("appointment-code", $"{booking:n}:{code}");
 
+    /// <summary>What a desk finds a booking by: the same letters mean nothing at another institution.</summary>
+    public string Lookup(string institution, string code) => keys.Hash("appointment-code-lookup", $"{institution}:{code}");
+
+    /// <summary>A code as somebody typed it.</summary>
+    public static string Normalized(string typed) => new([.. typed.Where(char.IsAsciiLetterOrDigit).Select(char.ToUpperInvariant)]);
+
     public byte[] Seal(Guid booking, string code)
     {
         var text = Encoding.ASCII.GetBytes(code);

@@ -43,6 +43,8 @@ internal sealed record Booking
     public int Version { get; init; } = 1;
     public DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? EndedAt { get; init; }
+    /// <summary>When a place that is only held goes back.</summary>
+    public DateTimeOffset? HeldUntil { get; init; }
 
     public Line Line => Line.Of(Institution, Department, Resource);
 
@@ -58,9 +60,9 @@ internal sealed record Booking
         StartsAt = StartsAt, EndsAt = EndsAt, Clinician = Clinician, CodeHash = codeHash,
     };
 
-    /// <summary>Columns in the order of the table, for every statement that reads whole rows.</summary>
+    /// <summary>Columns for every statement that reads whole rows.</summary>
     public const string Columns = """
         id, referral_id, leg, institution, department, resource, clinician, slot_id, bed_id, starts_at, ends_at, state,
-        heard_sequence, code, replaces, reason, ended_by, version, created_at, ended_at
+        heard_sequence, code, replaces, reason, ended_by, version, created_at, ended_at, held_until
         """;
 }

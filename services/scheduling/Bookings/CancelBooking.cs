@@ -12,7 +12,11 @@ namespace SchedulingService.Bookings;
 internal sealed record CancelBookingRequest(string Reason, string? Note = null);
 
 /// <summary>What a move made of a booking.</summary>
-internal sealed record BookingMoved(Guid Id, Guid ReferralId, BookingState State, int Version, DateTimeOffset StartsAt, DateTimeOffset EndsAt, IReadOnlyList<string> Actions);
+internal sealed record BookingMoved(Guid Id, Guid ReferralId, BookingState State, int Version, DateTimeOffset StartsAt, DateTimeOffset EndsAt, IReadOnlyList<string> Actions, DateTimeOffset? HeldUntil = null)
+{
+    public static BookingMoved Of(Booking booking) => new(booking.Id, booking.ReferralId, booking.State, booking.Version,
+        booking.StartsAt, booking.EndsAt, GetBooking.ActionsOf(booking.State), booking.HeldUntil);
+}
 
 /// <summary>
 /// Either party gives a place back. The referral service hears it, and asks for another one unless the referral ends.
@@ -44,12 +48,14 @@ internal static class CancelBooking
             var (need, booking) = await LockBooking.Of(change, id);
             if (ETags.Check(http.Request, booking.Version) is { } stale)
                 return stale;
-            if (booking.State != BookingState.Booked)
+            if (booking.State is not (BookingState.Booked or BookingState.Held))
                 return Ended(booking);
             await Line.Pass(change, [booking.Line]);
             var by = SideOf(command.Caller, booking);
             await LetGo.Of(change, booking, BookingState.Cancelled, reason, by);
-            await change.Say(SchedulingEvents.BookingCancelled, need, booking.Facts with { Reason = reason.Code, By = by });
+            // nobody heard of what was only held
+            if (booking.State == BookingState.Booked)
+                await change.Say(SchedulingEvents.BookingCancelled, need, booking.Facts with { Reason = reason.Code, By = by });
             await ServeLine.Serve(change, booking.Line);
             await change.Audit(command.Caller, "booking.cancel", id);
             var version = booking.Version + 1;

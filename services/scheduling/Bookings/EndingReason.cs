@@ -13,9 +13,15 @@ internal sealed record EndingReason(string Code, string? Note)
     public static (EndingReason? Reason, Problem? Problem) Of(string? code, string? note)
     {
         var checks = new Checks();
-        var codes = string.Join(", ", Codes);
-        checks.That(code is not null && Codes.Contains(code), "/reason", $"One of {codes}.", $"取值为 {codes}。");
+        Check(checks, code);
         checks.Text(note, "/note", 200, required: code == Other);
         return checks.Passed ? (new(code!, note), null) : (null, checks.Problem);
+    }
+
+    /// <summary>A code without words, where nobody is asked for any.</summary>
+    public static void Check(Checks checks, string? code)
+    {
+        var codes = string.Join(", ", Codes);
+        checks.That(code is not null && Codes.Contains(code), "/reason", $"One of {codes}.", $"取值为 {codes}。");
     }
 }

@@ -1,7 +1,6 @@
-using Dapper;
 using Npgsql;
 using SchedulingService.Http;
-using SchedulingService.Slots;
+using SchedulingService.Needs;
 using SchedulingService.Waiting;
 using ServiceDefaults.Http;
 
@@ -16,8 +15,6 @@ internal sealed record RescheduleBookingRequest(string Reason, Guid? SlotId = nu
 /// <summary>Either party moves a booking: the new place is taken before the old one is free for others.</summary>
 internal static class RescheduleBooking
 {
-    private const int Alternatives = 5;
-
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapPost("/bookings/{id:guid}/reschedule", Reschedule).Command<RescheduleBookingRequest, BookingMoved>(
             "rescheduleBooking", "Bookings", "Moves a booking to another slot (slotId), or a bed to another day (startsAt); a new booking replaces the old one.",
@@ -49,7 +46,7 @@ internal static class RescheduleBooking
             if (old.State != BookingState.Booked)
                 return CancelBooking.Ended(old);
             await Line.Pass(change, [old.Line]);
-            var (place, impossible) = old.BedId is null ? await FindSlot(change, old, request.SlotId) : SameBed(change, old, request.StartsAt);
+            var (place, impossible) = old.BedId is null ? await FindSlot(change, need, old, request.SlotId) : SameBed(change, old, request.StartsAt);
             if (place is null)
                 return impossible!;
 
@@ -57,8 +54,7 @@ internal static class RescheduleBooking
             var booking = await TakePlace.Instead(change, need, place, old, reason);
             await ServeLine.Serve(change, old.Line);
             await change.Audit(command.Caller, "booking.reschedule", id, booking.Id);
-            return Reply.Done(StatusCodes.Status201Created, new BookingMoved(booking.Id, booking.ReferralId, booking.State,
-                booking.Version, booking.StartsAt, booking.EndsAt, ["cancel", "reschedule"]), ETags.Of(booking.Version), $"/v1/bookings/{booking.Id}");
+            return Reply.Done(StatusCodes.Status201Created, BookingMoved.Of(booking), ETags.Of(booking.Version), $"/v1/bookings/{booking.Id}");
         }, http.RequestAborted);
     }
 
@@ -70,34 +66,8 @@ internal static class RescheduleBooking
                 BedId = old.BedId, Department = old.Department, Resource = old.Resource, StartsAt = start, EndsAt = start + TakePlace.BedIsKept,
             }, null);
 
-    private static async Task<(Place?, Problem?)> FindSlot(Change change, Booking old, Guid? slotId)
-    {
-        var slot = slotId is null ? null : await change.Connection.QuerySingleOrDefaultAsync<ListedSlot>("""
-            select id, institution, department, resource, clinician, starts_at, ends_at, capacity, capacity - taken as free
-            from slot
-            where id = @slotId and line = @line and starts_at > @Now and withdrawn_at is null
-            """, new { slotId, line = old.Line.Name, change.Now });
-        if (slot is null || slot.Id == old.SlotId)
-            return (null, SchedulingProblems.OtherPlace);
-        if (slot.Free == 0)
-            return (null, new Problem(SchedulingProblems.SlotTaken)
-            {
-                More = new Dictionary<string, object?> { ["alternatives"] = await NextFree(change, old, slot.StartsAt) },
-            });
-        return (new()
-        {
-            SlotId = slot.Id, Department = slot.Department, Resource = slot.Resource, Clinician = slot.Clinician,
-            StartsAt = slot.StartsAt, EndsAt = slot.EndsAt,
-        }, null);
-    }
-
-    /// <summary>Free slots of the same line, those nearest to the wished time first.</summary>
-    private static async Task<IReadOnlyList<ListedSlot>> NextFree(Change change, Booking old, DateTimeOffset wish) =>
-        (await change.Connection.QueryAsync<ListedSlot>("""
-            select id, institution, department, resource, clinician, starts_at, ends_at, capacity, capacity - taken as free
-            from slot
-            where line = @line and taken < capacity and withdrawn_at is null and starts_at > @Now
-            order by abs(extract(epoch from starts_at - @wish)), id
-            limit @Alternatives
-            """, new { line = old.Line.Name, change.Now, wish, Alternatives })).AsList();
+    private static async Task<(Place?, Problem?)> FindSlot(Change change, Need need, Booking old, Guid? slotId) =>
+        slotId is not { } id || id == old.SlotId
+            ? (null, SchedulingProblems.OtherPlace)
+            : await ChooseSlot.Find(change, need, old.Line, id, beyondCapacity: false);
 }

@@ -6,13 +6,15 @@ using ServiceDefaults.Http;
 
 namespace SchedulingService.Capacity;
 
-/// <summary>Free places of one kind on one day (Asia/Shanghai).</summary>
+/// <summary>Free places of one kind on one day, or in the week from that Monday on (Asia/Shanghai).</summary>
 internal sealed record FreeOnDay
 {
     public required string Department { get; init; }
     public required string Resource { get; init; }
     public required DateOnly On { get; init; }
     public required int Free { get; init; }
+    /// <summary>Further free places, reserved for patients with a family-doctor contract.</summary>
+    public required int Reserved { get; init; }
     public required int Capacity { get; init; }
 }
 
@@ -36,12 +38,14 @@ internal static class GetCapacity
 
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapGet("/capacity", Get).Read<InstitutionCapacity>(
-            "getCapacity", "Capacity", "Free slots by day and free beds of an institution; of your own when none is named.",
-            """{"institution":"12210600DEM0000149","from":"2026-12-01","to":"2026-12-14","days":[{"department":"03.03","resource":"Slot","on":"2026-12-01","free":3,"capacity":4}],"beds":[{"department":"03.03","free":2,"beds":12}]}""");
+            "getCapacity", "Capacity", "Free slots by day, or by=week, and free beds of an institution; of your own when none is named.",
+            """{"institution":"12210600DEM0000149","from":"2026-12-01","to":"2026-12-14","days":[{"department":"03.03","resource":"Slot","on":"2026-12-01","free":3,"reserved":0,"capacity":4}],"beds":[{"department":"03.03","free":2,"beds":12}]}""");
 
     private const string Select = """
-        select department, resource, (starts_at at time zone 'Asia/Shanghai')::date as "on",
-               sum(capacity - taken)::int as free, sum(capacity)::int as capacity
+        select department, resource, date_trunc(@by, starts_at at time zone 'Asia/Shanghai')::date as "on",
+               coalesce(sum(greatest(capacity - taken, 0)) filter (where reserved_for is null or opened_at is not null), 0)::int as free,
+               coalesce(sum(greatest(capacity - taken, 0)) filter (where reserved_for is not null and opened_at is null), 0)::int as reserved,
+               sum(capacity)::int as capacity
         from slot
         where institution = @institution and withdrawn_at is null
           and starts_at >= greatest(@Now, @first::date::timestamp at time zone 'Asia/Shanghai')
@@ -54,14 +58,14 @@ internal static class GetCapacity
                count(*) filter (where not exists (
                    select from booking k where k.bed_id = b.id and k.during && tstzrange(@Now, null)))::int as free
         from ward w
-        join bed b on b.ward_id = w.id
+        join bed b on b.ward_id = w.id and b.withdrawn_at is null
         where w.institution = @institution and (@department::text is null or w.department = @department)
         group by 1, 2
         order by 1, 2
         """;
 
     private static async Task<IResult> Get(HttpContext http, NpgsqlDataSource database, TimeProvider clock,
-        string? institution, string? department, string? from, string? to)
+        string? institution, string? department, string? by, string? from, string? to)
     {
         var (caller, unusable) = Caller.Of(http);
         if (caller is null)
@@ -69,6 +73,7 @@ internal static class GetCapacity
         var checks = new Checks();
         Reading.Code(institution, "institution", checks);
         Reading.Code(department, "department", checks);
+        checks.That(by is null or "day" or "week", "by", "day or week.", "取值为 day 或 week。");
         var now = clock.GetUtcNow();
         var first = Reading.Day(from, "from", DateOnly.FromDateTime(now.ToOffset(TimeSpan.FromHours(8)).DateTime), checks);
         var last = Reading.Day(to, "to", first.AddDays(13), checks);
@@ -79,7 +84,7 @@ internal static class GetCapacity
 
         institution ??= caller.Institution;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
-        await using var rows = await connection.QueryMultipleAsync(Select, new { institution, department, first, last, Now = now });
+        await using var rows = await connection.QueryMultipleAsync(Select, new { institution, department, by = by ?? "day", first, last, Now = now });
         var days = (await rows.ReadAsync<FreeOnDay>()).AsList();
         var beds = (await rows.ReadAsync<FreeBeds>()).AsList();
         return Reading.Send(http, new InstitutionCapacity(institution, first, last, days, beds));

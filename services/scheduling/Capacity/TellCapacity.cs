@@ -55,7 +55,8 @@ internal sealed class TellCapacity(Changes changes, IConfiguration configuration
                (s.starts_at at time zone 'Asia/Shanghai')::date as "on", sum(s.capacity - s.taken)::int as count
         from unnest(@institutions, @departments, @resources, @lines) k (institution, department, resource, line)
         join slot s on s.line = k.line and s.department = k.department and s.resource = k.resource
-        where s.taken < s.capacity and s.withdrawn_at is null and s.starts_at >= @Now and s.starts_at < @Now + @Ahead
+        where s.taken < s.capacity and s.withdrawn_at is null and (s.reserved_for is null or s.opened_at is not null)
+          and s.starts_at >= @Now and s.starts_at < @Now + @Ahead
         group by 1, 2, 3, 4
         union all
         -- nobody knows when a bed becomes free: those that are free now stand under today
@@ -63,7 +64,7 @@ internal sealed class TellCapacity(Changes changes, IConfiguration configuration
         from unnest(@institutions, @departments, @resources) k (institution, department, resource)
         join ward w on w.institution = k.institution and w.department = k.department
                    and k.resource = case when w.eligibility is null then 'Bed' else 'Ward' end
-        join bed b on b.ward_id = w.id
+        join bed b on b.ward_id = w.id and b.withdrawn_at is null
         where not exists (select from booking x where x.bed_id = b.id and x.during && tstzrange(@Now, null))
         group by 1, 2, 3
         order by 1, 2, 3, 4

@@ -63,7 +63,8 @@ internal sealed class Commands(Changes changes)
                 await change.Commit();
                 return new FirstAnswer(answer);
             }
-            catch (PostgresException e) when (round < Rounds && (Idempotency.IsRepetition(e) || e.SqlState == PostgresErrorCodes.DeadlockDetected))
+            catch (PostgresException e) when (round < Rounds && (Idempotency.IsRepetition(e)
+                || e.SqlState == PostgresErrorCodes.DeadlockDetected || e.ConstraintName == "booking_of_code"))
             {
                 // the transaction is gone and nothing was done: look again
             }

@@ -54,6 +54,10 @@ internal sealed record Need
     public bool Wants => State is ReferralState.Accepted or ReferralState.Waitlisted or ReferralState.InTransit
         && Resource is not null && AskedLeg == Leg;
 
+    /// <summary>True when a person may choose a place for it: also for one who did not come.</summary>
+    public bool MayBook => State is ReferralState.Accepted or ReferralState.Waitlisted or ReferralState.NoShow or ReferralState.InTransit
+        && Resource is not null && AskedLeg == Leg;
+
     /// <summary>
     /// Earliest and latest start. An emergency made of something slower wants its place within a day; a patient who
     /// comes later than agreed wants it within a week of the new date.

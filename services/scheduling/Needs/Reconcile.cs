@@ -21,6 +21,9 @@ internal static class Reconcile
             return Fate.IsReleased;
         if (booking.State == BookingState.Used)
             return Fate.Stays;
+        // somebody is choosing: that ends by itself, unless there is nothing to choose any more
+        if (booking.State == BookingState.Held)
+            return booking.Leg == need.Leg && need.MayBook ? Fate.Stays : Fate.IsReleased;
         if (booking.Id == missed)
             return Fate.IsMissed;
         // the leg ended; or it was taken back to the receiver's desk
@@ -37,28 +40,31 @@ internal static class Reconcile
         return Fate.Stays;
     }
 
-    public static async Task Run(Change change, Need need, IReadOnlyList<Booking> bookings, Guid? missed)
+    /// <summary>All that was heard together. <paramref name="trace"/> continues what caused an event while it is worked on.</summary>
+    public static async Task Run(Change change, IReadOnlyList<Heard> heard, Func<ReferralEvent, IDisposable> trace)
     {
-        var fates = bookings.Select(b => (Booking: b, Fate: FateOf(b, need, missed))).ToList();
-        var freed = fates.Where(f => f.Fate is not (Fate.Stays or Fate.IsUsed)).Select(f => f.Booking.Line).Distinct().ToList();
-        var asks = need.Wants && fates.All(f => f.Fate is not (Fate.Stays or Fate.IsUsed));
-        var lines = asks ? need.Lines : [];
-        var isNew = false;
-        if (asks)
-            isNew = await JoinLines.Join(change, need);
-        else
-            await JoinLines.Leave(change, need.ReferralId);
-        if (freed.Count + lines.Count > 0)
-            await Line.Pass(change, freed.Concat(lines));
+        var plans = heard.Select(h => Plan.Of(h)).ToArray();
+        var joined = await JoinLines.Join(change, [.. plans.Where(p => p.Asks).Select(p => p.Need)]);
+        await JoinLines.Leave(change, [.. plans.Where(p => !p.Asks).Select(p => p.Need.ReferralId)]);
+        await Line.Pass(change, plans.SelectMany(p => p.Freed.Concat(p.Lines)));
+        var served = new HashSet<Guid>();
+        foreach (var plan in plans)
+        {
+            using var _ = trace(plan.Event);
+            await Run(change, plan, joined.Contains(plan.Need.ReferralId), served);
+        }
+    }
 
-        foreach (var (booking, fate) in fates)
+    private static async Task Run(Change change, Plan plan, bool isNew, HashSet<Guid> served)
+    {
+        var need = plan.Need;
+        foreach (var (booking, fate) in plan.Fates)
             await Apply(change, need, booking, fate);
 
         // what became free goes by the order of its line, in which this referral may stand, too
-        var served = new HashSet<Guid>();
-        foreach (var line in freed)
+        foreach (var line in plan.Freed)
             served.UnionWith(await ServeLine.Serve(change, line));
-        foreach (var line in lines)
+        foreach (var line in plan.Lines)
             if (!served.Contains(need.ReferralId))
                 served.UnionWith(await ServeLine.Serve(change, line, only: need.ReferralId));
 
@@ -67,6 +73,22 @@ internal static class Reconcile
             {
                 Leg = need.Leg, Institution = need.Receiver, Department = need.Department, Resource = need.Resource,
             });
+    }
+
+    /// <summary>What shall become of a referral's bookings, and the lines that are freed or asked.</summary>
+    private sealed record Plan(
+        ReferralEvent Event, Need Need, IReadOnlyList<(Booking Booking, Fate Fate)> Fates, bool Asks, IReadOnlyList<Line> Freed, IReadOnlyList<Line> Lines)
+    {
+        public static Plan Of(Heard heard)
+        {
+            var need = heard.Need;
+            var fates = heard.Bookings.Select(b => (Booking: b, Fate: FateOf(b, need, heard.Missed))).ToArray();
+            // what is only held does not end the waiting
+            var asks = need.Wants && fates.All(f => f.Fate is not (Fate.Stays or Fate.IsUsed) || f.Booking.State == BookingState.Held);
+            return new(heard.Event, need, fates, asks,
+                [.. fates.Where(f => f.Fate is not (Fate.Stays or Fate.IsUsed)).Select(f => f.Booking.Line).Distinct()],
+                asks ? [.. need.Lines] : []);
+        }
     }
 
     private static async Task Apply(Change change, Need need, Booking booking, Fate fate)
@@ -84,7 +106,9 @@ internal static class Reconcile
                 break;
             case Fate.IsReleased:
                 await LetGo.Of(change, booking, BookingState.Released);
-                await change.Say(SchedulingEvents.Released, need, booking.Facts);
+                // nobody heard of what was only held
+                if (booking.State != BookingState.Held)
+                    await change.Say(SchedulingEvents.Released, need, booking.Facts);
                 break;
             case Fate.Stays:
                 break;

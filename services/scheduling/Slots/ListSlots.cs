@@ -19,6 +19,11 @@ internal sealed record ListedSlot
     public required DateTimeOffset EndsAt { get; init; }
     public required int Capacity { get; init; }
     public required int Free { get; init; }
+    /// <summary>Where to go.</summary>
+    public string? Place { get; init; }
+    /// <summary>FamilyDoctor: patients with a family-doctor contract alone, until <see cref="OpensAt"/>; absent: everybody.</summary>
+    public string? ReservedFor { get; init; }
+    public DateTimeOffset? OpensAt { get; init; }
 }
 
 /// <summary>Slots of any institution, without a word about who is in them.</summary>
@@ -30,7 +35,8 @@ internal static class ListSlots
             """{"items":[{"id":"0b54f7b8-8f7b-4d2e-9c3a-5f0c6f1f6a01","institution":"12210600DEM0000149","department":"03.03","resource":"Slot","clinician":"dr-0001","startsAt":"2026-12-01T01:00:00+00:00","endsAt":"2026-12-01T01:30:00+00:00","capacity":1,"free":1}]}""");
 
     private const string Select = """
-        select id, institution, department, resource, clinician, starts_at, ends_at, capacity, capacity - taken as free
+        select id, institution, department, resource, clinician, starts_at, ends_at, capacity, greatest(capacity - taken, 0) as free,
+               place, case when opened_at is null then reserved_for end as reserved_for, case when opened_at is null then opens_at end as opens_at
         from slot
         where institution = @institution and withdrawn_at is null
           and (starts_at, id) > (@afterTime, @afterId) and starts_at >= @since and starts_at < @until

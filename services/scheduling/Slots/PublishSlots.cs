@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Dapper;
 using Npgsql;
 using SchedulingService.Http;
+using SchedulingService.Sessions;
 using SchedulingService.Waiting;
 using ServiceDefaults.Http;
 
@@ -14,8 +15,12 @@ internal sealed record PublishSlotsRequest(IReadOnlyList<NewSlot> Slots);
 /// <param name="Resource">Slot, Equipment, Reading, Session or Visit.</param>
 /// <param name="Clinician">Id of the clinician, never a name; one clinician has one slot at a time.</param>
 /// <param name="Capacity">How many patients it takes, 1 when absent.</param>
+/// <param name="Place">Where to go, in Chinese; patients read it.</param>
+/// <param name="ReservedFor">FamilyDoctor: patients with a family-doctor contract alone, until it opens.</param>
+/// <param name="OpensAt">When a reserved slot opens to all; a day before it starts when absent.</param>
 internal sealed record NewSlot(
-    string Department, string Resource, DateTimeOffset StartsAt, DateTimeOffset EndsAt, string? Clinician = null, int Capacity = 1);
+    string Department, string Resource, DateTimeOffset StartsAt, DateTimeOffset EndsAt, string? Clinician = null, int Capacity = 1,
+    string? Place = null, string? ReservedFor = null, DateTimeOffset? OpensAt = null);
 
 /// <param name="Ids">Ids of the slots in the order they were sent.</param>
 /// <param name="Served">How many who waited were booked into them at once.</param>
@@ -52,10 +57,12 @@ internal static partial class PublishSlots
             try
             {
                 await change.Connection.ExecuteAsync("""
-                    insert into slot (id, institution, department, resource, line, clinician, starts_at, ends_at, capacity, created_at)
-                    select id, @institution, department, resource, line, clinician, starts_at, ends_at, capacity, @Now
-                    from unnest(@ids, @departments, @resources, @lines, @clinicians, @starts, @ends, @capacities)
-                        as new (id, department, resource, line, clinician, starts_at, ends_at, capacity)
+                    insert into slot (id, institution, department, resource, line, clinician, starts_at, ends_at, capacity, created_at,
+                        place, reserved_for, opens_at)
+                    select id, @institution, department, resource, line, clinician, starts_at, ends_at, capacity, @Now,
+                        place, reserved_for, opens_at
+                    from unnest(@ids, @departments, @resources, @lines, @clinicians, @starts, @ends, @capacities, @places, @reserved, @opens)
+                        as new (id, department, resource, line, clinician, starts_at, ends_at, capacity, place, reserved_for, opens_at)
                     """, new
                     {
                         institution, change.Now,
@@ -67,6 +74,9 @@ internal static partial class PublishSlots
                         starts = slots.Select(s => s.Slot.StartsAt.UtcDateTime).ToArray(),
                         ends = slots.Select(s => s.Slot.EndsAt.UtcDateTime).ToArray(),
                         capacities = slots.Select(s => s.Slot.Capacity).ToArray(),
+                        places = slots.Select(s => s.Slot.Place).ToArray(),
+                        reserved = slots.Select(s => s.Slot.ReservedFor).ToArray(),
+                        opens = slots.Select(s => s.Slot.ReservedFor is null ? (DateTime?)null : (s.Slot.OpensAt ?? s.Slot.StartsAt.AddDays(-1)).UtcDateTime).ToArray(),
                     });
             }
             catch (PostgresException e) when (e.ConstraintName == "slot_of_a_clinician_at_one_time")
@@ -103,6 +113,10 @@ internal static partial class PublishSlots
             checks.That(slot.EndsAt > slot.StartsAt && slot.EndsAt - slot.StartsAt <= Longest, at + "/endsAt",
                 "After startsAt, within 24 hours.", "须晚于 startsAt，且不超过 24 小时。");
             checks.That(slot.StartsAt > now, at + "/startsAt", "In the future.", "须为将来的时间。");
+            checks.Text(slot.Place, at + "/place", 80, required: false);
+            checks.That(slot.ReservedFor is null or SessionPattern.FamilyDoctor, at + "/reservedFor", "FamilyDoctor, or absent.", "取值为 FamilyDoctor，或不填。");
+            checks.That(slot.OpensAt is null || slot.ReservedFor is not null && slot.OpensAt <= slot.StartsAt, at + "/opensAt",
+                "Not after startsAt, and with reservedFor only.", "不得晚于 startsAt，且仅在设置 reservedFor 时使用。");
             checks.That(slot.Capacity is >= 1 and <= 1000, at + "/capacity", "From 1 to 1000.", "1 至 1000。");
         }
         return checks.Passed ? null : checks.Problem;
@@ -112,5 +126,5 @@ internal static partial class PublishSlots
     internal static partial Regex DepartmentCode();
 
     [GeneratedRegex(@"^[A-Za-z0-9-]{1,40}\z")]
-    private static partial Regex ClinicianId();
+    internal static partial Regex ClinicianId();
 }

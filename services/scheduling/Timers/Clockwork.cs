@@ -43,3 +43,10 @@ internal sealed class Clockwork(IEnumerable<Round> rounds, ILogger<Clockwork> lo
         }
     }
 }
+
+internal static class Rounds
+{
+    /// <summary>Registers what goes a round, and the round.</summary>
+    public static IServiceCollection AddRound<T>(this IServiceCollection services, Func<T, Round> round) where T : class =>
+        services.AddSingleton<T>().AddSingleton(provider => round(provider.GetRequiredService<T>()));
+}

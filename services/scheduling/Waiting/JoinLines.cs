@@ -1,30 +1,40 @@
 using Dapper;
 using SchedulingService.Needs;
+using ServiceDefaults.Storage;
 
 namespace SchedulingService.Waiting;
 
 /// <summary>Everybody who wants a place joins a line; who is served at once leaves it in the same change.</summary>
 internal static class JoinLines
 {
-    /// <summary>True when the referral did not stand in line before; else its entry follows the newest news.</summary>
-    public static Task<bool> Join(Change change, Need need)
+    /// <summary>Returns who did not stand in line before; the entries of the others follow the newest news.</summary>
+    public static async Task<IReadOnlySet<Guid>> Join(Change change, IReadOnlyList<Need> needs)
     {
-        var window = need.Window;
-        return change.Connection.QuerySingleAsync<bool>("""
+        if (needs.Count == 0)
+            return new HashSet<Guid>();
+        return (await change.Connection.QueryAsync<(Guid Id, bool IsNew)>("""
             insert into waiting (referral_id, institution, department, lines, rank, since, earliest, latest)
-            values (@ReferralId, @Receiver, @Department, @lines, @Rank, @since, @From, @Until)
+            select id, institution, department, lines::text[], rank, since, earliest, latest
+            from unnest(@ids, @institutions, @departments, @lines, @ranks, @since, @earliest, @latest)
+                as w (id, institution, department, lines, rank, since, earliest, latest)
             on conflict (referral_id) do update set
                 institution = excluded.institution, department = excluded.department, lines = excluded.lines,
-                rank = excluded.rank, since = excluded.since, earliest = excluded.earliest, latest = excluded.latest
+                -- who has waited too long stays where that brought him
+                rank = case when waiting.aged_at is null then excluded.rank else excluded.rank / 2 * 2 end,
+                since = excluded.since, earliest = excluded.earliest, latest = excluded.latest
             -- xmax is zero in a row that was inserted
-            returning xmax = 0
+            returning referral_id, xmax = 0
             """, new
         {
-            need.ReferralId, need.Receiver, need.Department, lines = need.Lines.Select(l => l.Name).ToArray(),
-            Rank = (short)need.Rank, since = need.Since ?? change.Now, window.From, window.Until,
-        });
+            ids = Each(n => n.ReferralId), institutions = Each(n => n.Receiver), departments = Each(n => n.Department),
+            lines = Each(n => Arrays.Literal([.. n.Lines.Select(l => l.Name)])), ranks = Each(n => (short)n.Rank),
+            since = Each(n => (n.Since ?? change.Now).ToUniversalTime()),
+            earliest = Each(n => n.Window.From.ToUniversalTime()), latest = Each(n => n.Window.Until.ToUniversalTime()),
+        })).Where(row => row.IsNew).Select(row => row.Id).ToHashSet();
+
+        T[] Each<T>(Func<Need, T> value) => [.. needs.Select(value)];
     }
 
-    public static Task Leave(Change change, Guid referralId) =>
-        change.Connection.ExecuteAsync("delete from waiting where referral_id = @referralId", new { referralId });
+    public static Task Leave(Change change, params Guid[] referrals) => referrals.Length == 0 ? Task.CompletedTask
+        : change.Connection.ExecuteAsync("delete from waiting where referral_id = any (@referrals)", new { referrals });
 }

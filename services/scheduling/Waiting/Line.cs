@@ -31,10 +31,14 @@ internal readonly record struct Line(string Institution, string Department, stri
     public string Name => $"{Institution}/{Department}/{Resource}";
 
     /// <summary>Waits for the turn in these lines until the end of the transaction.</summary>
-    public static Task Pass(Change change, IEnumerable<Line> lines) =>
+    public static async Task Pass(Change change, IEnumerable<Line> lines)
+    {
+        if (lines.Select(l => l.Name).Distinct().ToArray() is not { Length: > 0 } names)
+            return;
         // sorted, so that two who pass the same lines do it in the same order
-        change.Connection.ExecuteAsync("""
+        await change.Connection.ExecuteAsync("""
             select pg_advisory_xact_lock(key)
             from (select distinct hashtextextended(name, 0) as key from unnest(@names) name order by key) line
-            """, new { names = lines.Select(l => l.Name).Distinct().ToArray() });
+            """, new { names });
+    }
 }

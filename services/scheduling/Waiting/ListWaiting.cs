@@ -22,6 +22,10 @@ internal sealed record Waits
     public required DateTimeOffset Since { get; init; }
     public required DateTimeOffset Earliest { get; init; }
     public required DateTimeOffset Latest { get; init; }
+    /// <summary>Since when he has waited too long; absent: he has not.</summary>
+    public DateTimeOffset? AgedAt { get; init; }
+    /// <summary>What puts him where he stands: priority, then FamilyDoctorContract or WaitedTooLong, then the time.</summary>
+    public IReadOnlyList<string> Why => [Priority, .. Contracted ? ["FamilyDoctorContract"] : AgedAt is null ? Array.Empty<string>() : ["WaitedTooLong"]];
     /// <summary>0 to 5: the smaller, the sooner; among equals <see cref="Since"/> decides.</summary>
     public required int Rank { get; init; }
 }
@@ -32,22 +36,23 @@ internal static class ListWaiting
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapGet("/waiting-list", List).Read<Page<Waits>>(
             "listWaiting", "Waiting list", "Who waits at your institution (as=receiver) or was sent by it (as=sender), in the order of serving.",
-            """{"items":[{"referralId":"7c1f3c8e-2c55-4b0a-8f5e-8a1f0f1d9b03","referralNo":"ZZ2611220001","sender":"12210681DEM0001022","receiver":"12210600DEM0000149","department":"03.03","resource":"Slot","priority":"Urgent","contracted":true,"since":"2026-11-22T01:00:00+00:00","earliest":"2026-11-22T01:00:00+00:00","latest":"2026-11-25T01:00:00+00:00","rank":2}]}""");
+            """{"items":[{"referralId":"7c1f3c8e-2c55-4b0a-8f5e-8a1f0f1d9b03","referralNo":"ZZ2611220001","sender":"12210681DEM0001022","receiver":"12210600DEM0000149","department":"03.03","resource":"Slot","priority":"Urgent","contracted":true,"since":"2026-11-22T01:00:00+00:00","earliest":"2026-11-22T01:00:00+00:00","latest":"2026-11-25T01:00:00+00:00","why":["Urgent","FamilyDoctorContract"],"rank":2}]}""");
 
     private const string Select = """
         select w.referral_id, n.referral_no, n.sender, n.receiver, w.department, n.resource, n.priority, n.contracted,
-               w.since, w.earliest, w.latest, w.rank
+               w.since, w.earliest, w.latest, w.rank, w.aged_at
         from waiting w
         join need n using (referral_id)
         where case when @asSender then n.sender else w.institution end = @institution
           and (@department::text is null or w.department = @department)
+          and (not @onlyAged or w.aged_at is not null)
           and (w.rank, w.since, w.referral_id) > (@afterRank, @afterTime, @afterId)
         order by w.rank, w.since, w.referral_id
         limit @rows
         """;
 
     private static async Task<IResult> List(HttpContext http, NpgsqlDataSource database, Cursors cursors,
-        string? @as, string? department, string? limit, string? cursor)
+        string? @as, string? department, string? aged, string? limit, string? cursor)
     {
         var (caller, unusable) = Caller.Of(http);
         if (caller is null)
@@ -56,7 +61,8 @@ internal static class ListWaiting
         checks.That(@as is null or "sender" or "receiver", "as", "sender or receiver.", "取值为 sender 或 receiver。");
         Reading.Code(department, "department", checks);
         var rows = Reading.Limit(limit, checks);
-        var list = $"waiting?{caller.Institution}&{@as}&{department}";
+        checks.That(aged is null or "true" or "false", "aged", "true or false.", "取值为 true 或 false。");
+        var list = $"waiting?{caller.Institution}&{@as}&{department}&{aged}";
         var (afterRank, afterTime, afterId) = (-1, DateTimeOffset.UnixEpoch, Guid.Empty);
         if (cursor is not null)
         {
@@ -73,7 +79,7 @@ internal static class ListWaiting
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
         var entries = (await connection.QueryAsync<Waits>(Select, new
         {
-            asSender = @as == "sender", institution = caller.Institution, department, afterRank, afterTime, afterId, rows = rows + 1,
+            asSender = @as == "sender", institution = caller.Institution, department, onlyAged = aged == "true", afterRank, afterTime, afterId, rows = rows + 1,
         })).AsList();
         return Reading.SendPage(http, entries, rows, w => cursors.Seal(list, $"{w.Rank}|{w.Since:O}|{w.ReferralId}"));
     }

@@ -2,6 +2,7 @@ using Dapper;
 using Referrals.Contracts;
 using SchedulingService.Bookings;
 using SchedulingService.Needs;
+using SchedulingService.Slots;
 
 namespace SchedulingService.Waiting;
 
@@ -11,17 +12,18 @@ internal static class ServeLine
     // One statement: whose turn it is, the place that fits him first, and he has it.
     // Whoever is being changed at this very moment (skip locked) is passed over: that change asks for itself.
     // Who waited past his window is served by the first place at all.
-    private const string ForASlot = """
+    private const string ForASlot = $"""
         with turn as (
             select n, w.institution, place.*, null::uuid as bed_id, null::tstzrange as during
             from waiting w
             join need n using (referral_id)
             cross join lateral (
-                select s.id as slot_id, s.department, s.resource, s.clinician, s.starts_at, s.ends_at
+                select s.id as slot_id, s.department, s.resource, s.clinician, s.starts_at, s.ends_at, {Fitting.PoolWeek} as pool_week
                 from slot s
-                where s.line = @line and s.taken < s.capacity and s.withdrawn_at is null
+                where s.line = @line and {Fitting.SlotHasRoom} and {Fitting.SlotIsFor}
+                  -- both ends bound the index: whose window holds nothing free costs one look, however much is free elsewhere
                   and s.starts_at >= greatest(w.earliest, @Now)
-                  and (s.starts_at <= w.latest or w.latest < @Now)
+                  and s.starts_at <= case when w.latest < @Now then 'infinity'::timestamptz else w.latest end
                   -- what this referral gave back or missed is not pressed on it again
                   and not exists (select from booking b where b.referral_id = w.referral_id and b.slot_id = s.id)
                 order by s.starts_at, s.id
@@ -36,7 +38,7 @@ internal static class ServeLine
 
     private const string ForABed = """
         with turn as (
-            select n, w.institution, place.*, null::uuid as slot_id, null as clinician,
+            select n, w.institution, place.*, null::uuid as slot_id, null as clinician, null::date as pool_week,
                    place.starts_at + @BedIsKept as ends_at, tstzrange(place.starts_at, null) as during
             from waiting w
             join need n using (referral_id)
@@ -45,7 +47,7 @@ internal static class ServeLine
                        greatest(w.earliest, @Now) as starts_at
                 from ward wd
                 join bed b on b.ward_id = wd.id
-                where wd.institution = w.institution
+                where wd.institution = w.institution and b.withdrawn_at is null
                   and case n.resource
                         when 'Bed' then wd.eligibility is null and wd.department = n.department
                         when 'Ward' then wd.eligibility is null or wd.eligibility = any (n.eligibility)
@@ -71,9 +73,9 @@ internal static class ServeLine
             update need set attempt = need.attempt + 1 from turn where need.referral_id = (turn.n).referral_id
         ), taken as (
             insert into booking (id, referral_id, leg, institution, department, resource, clinician, slot_id, bed_id,
-                starts_at, ends_at, during, state, heard_sequence, code, created_at)
+                starts_at, ends_at, during, state, heard_sequence, code, code_lookup, pool_week, created_at)
             select @id, (n).referral_id, (n).leg, institution, department, resource, clinician, slot_id, bed_id,
-                starts_at, ends_at, during, 'Booked', (n).sequence, @sealedCode, @Now
+                starts_at, ends_at, during, 'Booked', (n).sequence, @sealedCode, @lookup, pool_week, @Now
             from turn
             returning {Booking.Columns}
         )
@@ -104,7 +106,7 @@ internal static class ServeLine
             (line.IsForBeds ? ForABed : ForASlot) + TakeIt, (need, booking) => (need, booking), new
             {
                 line = line.Name, line.Institution, only, change.Now, TakePlace.BedIsKept,
-                id, sealedCode = change.Codes.Seal(id, code),
+                id, sealedCode = change.Codes.Seal(id, code), lookup = change.Codes.Lookup(line.Institution, code),
             });
         foreach (var (need, booking) in taken)
         {

@@ -34,7 +34,7 @@ internal static class ListWards
                (count(b.id) filter (where k.id is null))::int as free,
                (count(b.id) filter (where k.state = 'Used'))::int as occupied
         from ward w
-        left join bed b on b.ward_id = w.id
+        left join bed b on b.ward_id = w.id and b.withdrawn_at is null
         -- a bed has one booking at a time, so this doubles no row
         left join booking k on k.bed_id = b.id and k.state in ('Held', 'Booked', 'Used')
         where w.institution = @institution and (w.name, w.id) > (@afterName, @afterId)

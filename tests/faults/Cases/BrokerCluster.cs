@@ -6,7 +6,7 @@ namespace Faults.Cases;
 /// <summary>X29: a cluster of three brokers with quorum queues loses one node after the other under load.</summary>
 internal static class BrokerCluster
 {
-    private static string Script => Generated.Source("tests/faults/cluster");
+    private static string Script => Shell.Source("tests/faults/cluster");
 
     public static async Task Run(Scene outer)
     {

@@ -72,7 +72,7 @@ internal static class WebhookForgery
 
     private static async Task Judge(Scene scene, params (Shown Shown, bool Good, string What)[] cases)
     {
-        var folder = Generated.Source("tests/notification/npm");
+        var folder = Shell.Source("tests/notification/npm");
         if (!File.Exists("/usr/bin/node") && !File.Exists("/usr/local/bin/node"))
             throw new SkippedException("Node.js is not installed: apt-get install nodejs npm");
         if (!Directory.Exists(Path.Combine(folder, "node_modules")))

@@ -77,4 +77,39 @@ public sealed class BookingAnswersTests(ReferralHost host)
         await Task.Delay(300);
         (await referral.Look()).GetProperty("state").GetString().Should().Be("Declined");
     }
+
+    [Fact]
+    public async Task A_patient_checked_in_at_the_desk_by_his_code_has_arrived()
+    {
+        var (referral, booking) = (await A.Accepted(host), Guid.NewGuid());
+        await referral.Booked(codeHash: "hash-of-the-code", booking: booking);
+
+        await referral.Hears(SchedulingEvents.CheckedIn, attempt: 2, booking, codeHash: "hash-of-the-code");
+
+        await referral.Reaches("Arrived");
+        (await referral.Events())[^1].Should().Be("arrived");
+    }
+
+    [Fact]
+    public async Task A_check_in_that_overtakes_its_booking_waits_for_it()
+    {
+        var (referral, booking) = (await A.Accepted(host), Guid.NewGuid());
+
+        await referral.Hears(SchedulingEvents.CheckedIn, attempt: 2, booking, codeHash: "hash-of-the-code");
+        await referral.Hears(SchedulingEvents.Booked, attempt: 1, booking, codeHash: "hash-of-the-code");
+
+        await referral.Reaches("Arrived");
+    }
+
+    [Fact]
+    public async Task A_check_in_with_the_code_of_an_earlier_booking_changes_nothing()
+    {
+        var (referral, booking) = (await A.Accepted(host), Guid.NewGuid());
+        await referral.Booked(codeHash: "hash-of-the-code", booking: booking);
+
+        await referral.Hears(SchedulingEvents.CheckedIn, attempt: 2, booking, codeHash: "hash-of-another");
+
+        await Task.Delay(300);
+        (await referral.Look()).GetProperty("state").GetString().Should().Be("Scheduled");
+    }
 }

@@ -29,7 +29,12 @@ public sealed class Scheduling : IAsyncLifetime
     {
         Database = await TestDatabase.Create(Name, typeof(Program).Assembly);
         var broker = await Servers.NewVirtualHost();
-        Host = new(Database.App, broker, Clock, new Dictionary<string, string> { ["Capacity:TellEvery"] = "00:00:00.1" });
+        Host = new(Database.App, broker, Clock, new Dictionary<string, string>
+        {
+            ["Capacity:TellEvery"] = "00:00:00.1", ["Sessions:LookEvery"] = "00:00:00.2",
+            ["Bookings:LookEvery"] = "00:00:00.1", ["Waiting:LookEvery"] = "00:00:00.1",
+            ["Retention:LookEvery"] = "00:00:01",
+        });
         var bus = Host.Services.GetRequiredService<IBusControl>();
         bus.ConnectConsumeObserver(_consumed);
         await bus.WaitForHealthStatus(BusHealthStatus.Healthy, TimeSpan.FromSeconds(20));

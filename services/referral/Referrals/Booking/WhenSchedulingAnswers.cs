@@ -1,6 +1,8 @@
 using MassTransit;
 using Referrals.Contracts;
+using ReferralService.Referrals.Journey;
 using ReferralService.Workflow;
+using ServiceDefaults.Auth;
 
 namespace ReferralService.Referrals.Booking;
 
@@ -15,8 +17,10 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
     public static readonly string[] Hears =
     [
         SchedulingEvents.Booked, SchedulingEvents.Rescheduled, SchedulingEvents.NoCapacity,
-        SchedulingEvents.BookingCancelled, SchedulingEvents.NoShow,
+        SchedulingEvents.BookingCancelled, SchedulingEvents.NoShow, SchedulingEvents.CheckedIn,
     ];
+
+    private static readonly Actor Desk = new(Side.Receiver, "scheduling", "", nameof(Role.Registrar), null);
 
     public Task Consume(ConsumeContext<SchedulingEvent> context)
     {
@@ -33,6 +37,9 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
                 new CancelBooking(facts.Reason ?? "OTHER", "scheduling") { Of = (facts.Leg ?? 0, facts.BookingId ?? default) }, early: Early),
             SchedulingEvents.NoShow => Raise(e, referral, m => m.MissAppointment,
                 new RecordNoShow(facts.Reason ?? "UNKNOWN", null) { Of = (facts.Leg ?? 0, facts.BookingId ?? default) }, early: Early),
+            // the code was shown at the receiver's desk: its hash is the proof, as if the desk had sent the code here
+            SchedulingEvents.CheckedIn => Raise(e, referral, m => m.Arrive,
+                new RecordArrival("", null, null, null, null) { CodeHash = facts.CodeHash }, early: Early, by: Desk),
             _ => Task.CompletedTask,
         };
 
@@ -41,7 +48,7 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
     }
 
     private async Task Raise<T>(SchedulingEvent e, Guid id, Func<ReferralStateMachine, Event<Move<T>>> on, T command,
-        Func<Referral, bool>? early = null) where T : class
+        Func<Referral, bool>? early = null, Actor? by = null) where T : class
     {
         while (true)
         {
@@ -54,7 +61,7 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
                 throw new InvalidOperationException($"{e.Type} {e.Id} overtook the booking it is about.");
             var @event = on(runner.Machine);
             var (saved, refusal, _) = await runner.Run(found.Referral, found.WrappedKey, @event,
-                runner.Begin(@event, command, Actor.System with { Institution = found.Referral.Receiver }), null, [],
+                runner.Begin(@event, command, (by ?? Actor.System) with { Institution = found.Referral.Receiver }), null, [],
                 _ => new(null, null, e.Id, Queue, "OPERATIONS"));
             if (refusal is not null)
                 log.LogInformation("{Type} {MessageId} came late for {ReferralNo} in {State}: {Code}",

@@ -1,4 +1,4 @@
-namespace ReferralService.Workflow;
+namespace ServiceDefaults.Storage;
 
 /// <summary>
 /// Lets commands that arrive at the same time share a statement and a commit. A command alone is written at once;
@@ -6,11 +6,12 @@ namespace ReferralService.Workflow;
 /// group, and never stand in two groups at once.
 /// </summary>
 /// <param name="write">Writes a group and gives each of its commands its result; it does not throw.</param>
-internal sealed class SharedCommits<T>(Func<IReadOnlyList<T>, Task> write) where T : SharedCommits<T>.ICommand
+public sealed class SharedCommits<T>(Func<IReadOnlyList<T>, Task> write) where T : SharedCommits<T>.ICommand
 {
     /// <summary>What a group consists of.</summary>
     public interface ICommand
     {
+        /// <summary>The rows that it changes.</summary>
         IEnumerable<Guid> Touches { get; }
     }
 
@@ -23,6 +24,7 @@ internal sealed class SharedCommits<T>(Func<IReadOnlyList<T>, Task> write) where
     private readonly HashSet<Guid> _underWay = [];
     private int _writers;
 
+    /// <summary>Takes a command over; the group that it becomes part of gives it its result.</summary>
     public void Add(T command)
     {
         lock (_lock)

@@ -1,0 +1,19 @@
+namespace SchedulingService.Slots;
+
+/// <summary>When a slot can take one more patient; parts of statements in which it is <c>s</c> and the patient's need <c>n</c>.</summary>
+internal static class Fitting
+{
+    public const string SlotHasRoom = "s.taken < s.capacity and s.withdrawn_at is null";
+
+    /// <summary>A reserved slot is for patients with a family-doctor contract, as far as their clinic's quota reaches, until it opens.</summary>
+    public const string SlotIsFor = """
+        (s.reserved_for is null or s.opened_at is not null
+              or n.contracted and pool_has_room(s.institution, s.department, s.resource, n.sender, s.starts_at))
+        """;
+
+    /// <summary>The week whose quota a booking of this slot counts against.</summary>
+    public const string PoolWeek = """
+        case when s.reserved_for is not null and s.opened_at is null
+             then date_trunc('week', s.starts_at at time zone 'Asia/Shanghai')::date end
+        """;
+}

@@ -1,0 +1,114 @@
+using System.Net;
+
+namespace SchedulingService.Tests;
+
+/// <summary>The rehab joint ward (康复联合病房). The clock is its own: days pass.</summary>
+public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Scheduling>
+{
+    private const string Joint = "RehabJointWard";
+
+    [Fact]
+    public async Task A_bound_ward_says_who_leads_it_whom_it_takes_and_when_rounds_are_made()
+    {
+        var (clinic, hospital, ward) = await Bound();
+
+        var seen = await scheduling.NewInstitution().As("Clinician").GetAsync($"/v1/wards/{ward}").Json();
+
+        seen.GetProperty("hospital").GetString().Should().Be(hospital.Code);
+        seen.GetProperty("director").GetString().Should().Be("dr-1");
+        seen.GetProperty("headNurse").GetString().Should().Be("nurse-1");
+        seen.GetProperty("diagnoses").EnumerateArray().Select(d => d.GetString()).Should().Equal("I61", "I63", "S06");
+        seen.GetProperty("beds").GetArrayLength().Should().Be(3);
+        seen.GetProperty("institution").GetString().Should().Be(clinic.Code);
+    }
+
+    [Fact]
+    public async Task Rounds_follow_the_schedule_and_those_made_are_on_record_once()
+    {
+        var (clinic, hospital, ward) = await Bound();
+        var list = $"/v1/wards/{ward}/rounds?from=2027-01-04&to=2027-01-17";
+        var planned = (await hospital.As("Clinician").GetAsync(list).Json()).GetProperty("items").EnumerateArray().Select(r => r.GetProperty("at").GetDateTimeOffset()).ToList();
+        planned.Should().Equal(Scheduling.Monday.AddDays(1).AddHours(1), Scheduling.Monday.AddDays(8).AddHours(1));
+
+        var made = await hospital.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { plannedAt = planned[0], madeAt = Scheduling.Monday.AddDays(-1), clinician = "dr-2" });
+        made.StatusCode.Should().Be(HttpStatusCode.Created);
+        ((int)(await clinic.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { plannedAt = planned[0] })).StatusCode).Should().Be(409);
+        ((int)(await clinic.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { plannedAt = planned[0].AddMinutes(1) })).StatusCode).Should().Be(422);
+        ((int)(await clinic.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { madeAt = scheduling.Clock.GetUtcNow().AddHours(1), clinician = "dr-2" })).StatusCode).Should().Be(400);
+        ((int)(await clinic.As("Clinician").Command($"/v1/wards/{ward}/rounds", new { clinician = "dr-9" })).StatusCode).Should().Be(201, "a round may be made that nobody planned");
+
+        var first = (await clinic.As("Clinician").GetAsync(list).Json()).GetProperty("items").EnumerateArray().First(r => r.GetProperty("planned").GetBoolean());
+        first.GetProperty("clinician").GetString().Should().Be("dr-2");
+        first.TryGetProperty("madeAt", out _).Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task The_daily_view_counts_who_lies_there_who_is_expected_and_who_came_and_left()
+    {
+        var (clinic, hospital, ward) = await Bound();
+        scheduling.Clock.Advance(scheduling.Clock.GetUtcNow().Date.AddDays(1).AddHours(1) - scheduling.Clock.GetUtcNow().UtcDateTime);
+        var today = scheduling.Clock.GetUtcNow();
+        var (stays, leaves, comes) = (Down(clinic), Down(clinic), Down(clinic));
+        await scheduling.Hears(stays.Accepted(), leaves.Accepted(), stays.Arrived(), leaves.Arrived());
+        scheduling.Clock.Advance(TimeSpan.FromDays(2));
+        await scheduling.Hears(leaves.Completed(), comes.Within(scheduling.Clock.GetUtcNow(), scheduling.Clock.GetUtcNow().AddDays(7)).Accepted());
+
+        var days = (await hospital.As("Head").GetAsync($"/v1/wards/{ward}/occupancy?from={today:yyyy-MM-dd}&to={today.AddDays(3):yyyy-MM-dd}").Json())
+            .GetProperty("items").EnumerateArray()
+            .Select(d => string.Join(' ', new[] { "beds", "occupied", "kept", "free", "cameIn", "left" }.Select(n => d.GetProperty(n).GetInt32()))).ToList();
+
+        days.Should().Equal("3 2 0 1 2 0", "3 2 0 1 0 0", "3 2 0 1 0 1", "3 1 1 1 0 0");
+    }
+
+    [Fact]
+    public async Task Only_the_two_of_the_ward_see_its_days_and_rounds_and_only_its_own_institution_binds_it()
+    {
+        var (_, hospital, ward) = await Bound();
+        var stranger = scheduling.NewInstitution();
+
+        foreach (var path in new[] { "rounds", "occupancy" })
+        {
+            ((int)(await stranger.As("Clinician").GetAsync($"/v1/wards/{ward}/{path}")).StatusCode).Should().Be(404);
+            ((int)(await hospital.As("Insurer").GetAsync($"/v1/wards/{ward}/{path}")).StatusCode).Should().Be(403);
+            ((int)(await hospital.As("Clinician").GetAsync($"/v1/wards/{ward}/{path}")).StatusCode).Should().Be(200);
+        }
+        ((int)(await hospital.Registrar.Command($"/v1/wards/{ward}/bind", Binding(hospital))).StatusCode).Should().Be(404);
+    }
+
+    [Theory]
+    [InlineData("a name for an id", "director", "张医生", "/director")]
+    [InlineData("no such weekday", "weekday", "9", "/rounds/0/weekday")]
+    [InlineData("no such hour", "at", "24:61", "/rounds/0/at")]
+    [InlineData("no code", "diagnoses", "脑梗死", "/diagnoses")]
+    public async Task Bad_bindings_are_refused_by_pointer(string what, string member, string value, string pointer)
+    {
+        var (clinic, hospital, ward) = await Bound();
+        var answer = await clinic.Registrar.Command($"/v1/wards/{ward}/bind", new
+        {
+            hospital = hospital.Code, director = member == "director" ? value : "dr-1", headNurse = "nurse-1", diagnoses = new[] { member == "diagnoses" ? value : "I63" },
+            rounds = new[] { new { weekday = member == "weekday" ? int.Parse(value) : 2, at = member == "at" ? value : "09:00", clinician = "dr-1" } },
+        });
+        answer.StatusCode.Should().Be(HttpStatusCode.BadRequest, what);
+        (await answer.Json()).GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be(pointer);
+    }
+
+    private static object Binding(Institution hospital) => new
+    {
+        hospital = hospital.Code, director = "dr-1", headNurse = "nurse-1", diagnoses = new[] { "I61", "I63", "S06" },
+        rounds = new[] { new { weekday = 2, at = "09:00", clinician = "dr-1" } }, place = "住院楼二层",
+    };
+
+    private async Task<(Institution Clinic, Institution Hospital, Guid Ward)> Bound()
+    {
+        var (clinic, hospital) = (scheduling.NewInstitution(), scheduling.NewInstitution());
+        var ward = await clinic.Ward(beds: 3, department: "21", eligibility: Joint);
+        (await clinic.Registrar.Command($"/v1/wards/{ward}/bind", Binding(hospital))).EnsureSuccessStatusCode();
+        return (clinic, hospital, ward);
+    }
+
+    private AReferral Down(Institution clinic)
+    {
+        var now = scheduling.Clock.GetUtcNow();
+        return A.Referral(clinic).Needs("Ward", Joint).Department("21").Within(now, now.AddDays(7));
+    }
+}
