@@ -59,10 +59,10 @@ internal sealed class YearOfReferrals(Alliance alliance)
             """)).Select(c => $"\"{c}\"").ToArray();
         await connection.ExecuteAsync($"""
             create temp table life as
-            select n, gen_random_uuid() as id, timestamptz '2025-01-01 00:00+08' + (n * 5) * interval '5 minutes' * 1.05 as at,
-                   (array(select code from institution where level in ('TownshipHealthCentre', 'VillageClinic') order by code))[1 + n % 300] as sender,
+            select n, gen_random_uuid() as id, timestamptz '2025-01-01 00:00+08' + n * interval '5.25 minutes' as at,
+                   (array(select code from institution where level in ('TownshipHealthCentre', 'VillageClinic') order by code))[1 + n % 200] as sender,
                    case when n % 4 = 0 then '12210681DEM000022E' else '{Alliance.Tertiary}' end as receiver, n % 10 as fate
-            from generate_series(1, @Referrals) n;
+            from generate_series(1, {Referrals}) n;
             insert into referral ({string.Join(", ", columns)})
             select {string.Join(", ", columns.Select(c => "(made.it)." + c))}
             from life l
@@ -74,7 +74,7 @@ internal sealed class YearOfReferrals(Alliance alliance)
                 'state', case when fate = 0 then 'Declined' else 'Completed' end, 'outcome', case when fate = 0 then null else 'NotReturned' end,
                 'ended_at', l.at + interval '4 days', 'reason', case when fate = 0 then 'OTHER' else 'CURED' end, 'rating', 1 + l.n % 5,
                 'sequence', case when fate = 0 then 2 else 10 end, 'version', 10, 'timers', '[]'::jsonb, 'next_deadline', null, 'next_deadline_at', null)) as it) made
-            """, new { model, Referrals }, commandTimeout: 600);
+            """, new { model }, commandTimeout: 600);
         await connection.ExecuteAsync("""
             insert into history (referral_id, version, sequence, message_id, verb, event, from_state, to_state, leg, at, subject, institution, role, reason, detail)
             select l.id, step.n, step.n, gen_random_uuid(), step.event, step.event, 'x', 'x', 1,
