@@ -10,7 +10,7 @@ var results = new List<Result>();
 try
 {
     Console.WriteLine($"Each step runs {seconds} s on {Environment.ProcessorCount} cores, everything on them: services, database, broker and this program.");
-    if (Option("--only") is "indicators")
+    if (Text("--only") is "indicators")
     {
         await new YearOfReferrals(alliance).Run();
         return 0;
