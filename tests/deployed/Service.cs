@@ -63,7 +63,7 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
                 if (!Runs)
                     throw new InvalidOperationException($"{name} ended with {_process.ExitCode} while it started.");
                 return Volatile.Read(ref _listens) && await IsReady(client, Address);
-            }, $"{name} is ready", seconds: 40);
+            }, $"{name} is ready", seconds: 120);
         }
         catch (Exception e)
         {

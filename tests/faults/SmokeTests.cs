@@ -9,8 +9,9 @@ public sealed class SmokeTests(ITestOutputHelper output)
     [Fact]
     public async Task Services_that_are_killed_messages_that_come_again_and_events_in_the_wrong_order_lose_and_double_nothing()
     {
+        // judged is what happened, not how fast: other tests may be running
         var cases = Catalogue.All.Where(c => c.Name is "X1" or "X5" or "X6").ToArray();
-        var report = await new Run(new(cases, [Random.Shared.Next(1, 1_000_000)], Size.Smoke, Patience: 5, Minutes: 1), output.WriteLine).Cases();
+        var report = await new Run(new(cases, [Random.Shared.Next(1, 1_000_000)], Size.Smoke, Patience: 20, Minutes: 1), output.WriteLine).Cases();
         Assert.Equal(cases.Length, report.Count);
         Assert.All(report, o => Assert.Empty(o.Findings));
     }
