@@ -82,5 +82,8 @@ internal static class Generated
     public static GeneratedFiles Golden => new("the golden files in tests/contracts/golden", SourceTree.Golden, true,
         Catalogue.All.ToDictionary(e => e.Name + ".json", e => SourceTree.Text(JsonNode.Parse(Examples.Of(e))!)));
 
-    public static IEnumerable<GeneratedFiles> All => [Schemas, AsyncApi, Table, Golden];
+    public static GeneratedFiles Accepted => new("the promises in tests/contracts/accepted.txt", Path.Combine(SourceTree.Root, "tests/contracts"), false,
+        new Dictionary<string, string> { ["accepted.txt"] = PromisedTests.Accepted.And(PromisedTests.Now).ToString() });
+
+    public static IEnumerable<GeneratedFiles> All => [Schemas, AsyncApi, Table, Golden, Accepted];
 }

@@ -98,7 +98,7 @@ public sealed class NeedTests
     private static AReferral Referral() => new("RECEIVER", "SENDER");
 
     private static Need Fold(IReadOnlyList<ReferralEvent> events) =>
-        events.Skip(1).Aggregate(Need.Of(events[0]), (need, heard) => need.Hear(heard));
+        events.Skip(1).Aggregate(Need.Of(AReferral.Read(events[0])), (need, heard) => need.Hear(heard));
 
     private static Booking BookingOf(Need need) => new()
     {

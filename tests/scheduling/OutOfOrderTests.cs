@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Referrals.Contracts;
 
 namespace SchedulingService.Tests;
@@ -77,6 +78,46 @@ public sealed class OutOfOrderTests(Scheduling scheduling)
 
         await Eventually.Is(async () => (await scheduling.SaidTypes(referral)).SequenceEqual(["booked"]), "it is booked");
         (await scheduling.Bookings(referral)).Should().ContainSingle().Which.State.Should().Be("Booked");
+    }
+
+    [Fact]
+    public async Task Values_of_a_later_version_are_no_trouble_and_put_nobody_in_front()
+    {
+        var hospital = scheduling.NewInstitution();
+        await hospital.Slot();
+        var referral = A.Referral(hospital);
+        var accepted = referral.Accepted();
+        var body = Later(accepted, ("kind", "HomeCare"), ("direction", "Sideways"), ("greenChannel", "Burns"), ("patientClass", "Newborn"),
+            ("relation", "Twin"), ("outcome", "Cured"), ("previousState", "Dreaming"), ("priority", "Immediate"));
+
+        await scheduling.Publish(accepted.Type, body);
+
+        await Eventually.Is(async () => (await scheduling.SaidTypes(referral)).SequenceEqual(["booked"]), "it is booked");
+        (await scheduling.Database.Query<string>("select priority from need where referral_id = @Id", new { referral.Id })).Should().Equal("Routine");
+    }
+
+    [Fact]
+    public async Task A_state_of_a_later_version_is_put_aside_and_what_follows_flows()
+    {
+        var hospital = scheduling.NewInstitution();
+        await hospital.Slot();
+        var referral = A.Referral(hospital);
+        var unknown = referral.Accepted();
+        var before = await scheduling.InErrorQueue();
+
+        await scheduling.Publish(unknown.Type, Later(unknown, ("state", "AcceptedInPart")));
+        await scheduling.Hears(referral.Accepted());
+
+        (await scheduling.SaidTypes(referral)).Should().Equal("booked");
+        await Eventually.Is(async () => await scheduling.InErrorQueue() == before + 1, "it waits for the version that knows the state", seconds: 60);
+    }
+
+    private static string Later(ReferralEvent heard, params (string Member, string Value)[] values)
+    {
+        var body = JsonNode.Parse(AReferral.Write(heard))!;
+        foreach (var (member, value) in values)
+            body["data"]![member] = value;
+        return body.ToJsonString();
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Referrals.Contracts;
 using ServiceDefaults;
 
 namespace NotificationService;
@@ -12,9 +13,12 @@ internal static class Masking
     // a ward set, a clinician or a reason tells the department as well as its code does
     private static readonly string[] Telling = ["department", "patientClass", "clinician", "eligibility", "reason", "flags"];
 
-    /// <summary>True for the departments above with their sub-codes (16.02), and for palliative care.</summary>
+    /// <summary>
+    /// True for the departments above with their sub-codes (16.02), for palliative care, and for a class of a later
+    /// version: what is not known to be harmless is not shown.
+    /// </summary>
     public static bool IsSensitive(string? department, string? patientClass) =>
-        patientClass == "Palliative"
+        patientClass is not null && (!Enum.TryParse<PatientClass>(patientClass, out var known) || known == PatientClass.Palliative)
         || department is not null && Array.Exists(SensitiveDepartments, code => department.StartsWith(code, StringComparison.Ordinal));
 
     /// <summary>The same CloudEvent without the telling members of its data.</summary>

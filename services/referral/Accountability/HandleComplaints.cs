@@ -20,6 +20,7 @@ internal sealed class HandleComplaints(
     AllianceDirectory directory, Cursors cursors)
 {
     private const int MostRows = 100;
+    private const string Columns = "no, referral_id, referral_no, about, filed_by, against, state, version, filed_at, due_at, answered_at, escalated_at, decision, ended_at";
     private static readonly Role[] Filing = [Role.Clinician, Role.Coordinator, Role.Head, Role.Registrar, Role.AllianceOffice];
     private static readonly Role[] Answering = [Role.Coordinator, Role.Head];
     private static readonly Complaint Sample = new()
@@ -135,7 +136,7 @@ internal sealed class HandleComplaints(
 
     private static Task<Complaint?> Find(NpgsqlConnection connection, NpgsqlTransaction? transaction, string no, bool forUpdate = false) =>
         connection.QuerySingleOrDefaultAsync<Complaint>(
-            "select * from complaint where no = @no" + (forUpdate ? " for update" : ""), new { no = no.ToUpperInvariant() }, transaction);
+            "select " + Columns + " from complaint where no = @no" + (forUpdate ? " for update" : ""), new { no = no.ToUpperInvariant() }, transaction);
 
     // words and audit row are written with the step, or nothing is
     private async Task Said(NpgsqlConnection connection, NpgsqlTransaction transaction, Complaint complaint, string verb, Caller caller, string text, byte[]? wrapped)
@@ -186,7 +187,7 @@ internal sealed class HandleComplaints(
         await access.Read(caller!, "read-complaints", referral.Id);
         await using var connection = await database.OpenConnectionAsync();
         // an institution of another leg is a party of the referral and yet no party of this quarrel
-        var complaints = (await connection.QueryAsync<Complaint>("select * from complaint where referral_id = @Id order by filed_at, no", new { referral.Id }))
+        var complaints = (await connection.QueryAsync<Complaint>("select " + Columns + " from complaint where referral_id = @Id order by filed_at, no", new { referral.Id }))
             .Where(c => Sides(caller!, c).Any()).ToArray();
         var steps = (await connection.QueryAsync<StepRow>("""
             select no, verb, to_state, at, institution, role, words from complaint_step where no = any(@nos) order by no, version
@@ -224,8 +225,8 @@ internal sealed class HandleComplaints(
             : [caller.Institution];
         await using var connection = await database.OpenConnectionAsync();
         var rows = limit ?? 20;
-        var found = (await connection.QueryAsync<Complaint>("""
-            select * from complaint
+        var found = (await connection.QueryAsync<Complaint>("select " + Columns + """
+             from complaint
             where (filed_by = any(@mine) or against = any(@mine))
               and (@state::text is null or state = @state) and (not @overdue or due_at < @now)
               and (@at::timestamptz is null or (filed_at, no) < (@at, @no))

@@ -104,7 +104,7 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
         During([Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow, InTransit],
             When(Redirect).By(Receiver | Sender | Alliance).Do(RedirectReferral.NextLeg).NextLegState(this).Tell(Redirected));
         During([InternalReview, Submitted, InTriage, InformationRequested, Accepted, Waitlisted, Scheduled, NoShow],
-            When(MakeEmergency).By(Sender).OnlyUp().OnlyFor(OutpatientTransfer, InpatientTransfer).Do(Intake.MakeEmergency.Raise).AnnounceIfUnheard(this)
+            When(MakeEmergency).By(Sender).OnlyUp().WhereSomebodyComes().Do(Intake.MakeEmergency.Raise).AnnounceIfUnheard(this)
                 .AcceptIfAgreed(this).TransitionTo(InTransit).Tell(MadeEmergency).Tell(Step.InTransit));
 
         // ── on the way ───────────────────────────────────────────────────────────────────────────────────────
@@ -177,7 +177,10 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
             When(Attach).By(Sender | Receiver).Do(AttachResult.Keep).Tell(AttachmentAdded),
             When(AddNote).By(Sender | Receiver).Do(Annotate.Note).Tell(NoteAdded),
             When(DeadlineReached).By(Side.System).Do(Deadlines.DeadlineReached.Escalate).Tell(m => m.EventName));
+        // results and remarks lie beside a draft already; partners hear of no draft
         During([Draft, InternalReview],
+            When(Attach).By(Sender).Do(AttachResult.Keep).Record(AttachmentAdded),
+            When(AddNote).By(Sender).Do(Annotate.Note).Record(NoteAdded),
             When(DeadlineReached).By(Side.System).Do(Deadlines.DeadlineReached.Escalate).Record(m => m.EventName));
 
         State[] known = [.. open, Completed, Advised, Declined, Cancelled, Expired, Closed];

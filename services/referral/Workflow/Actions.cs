@@ -21,7 +21,7 @@ internal sealed class Actions(MoveIndex index, Access access, AllianceDirectory 
             return [];
         var possible = new List<string>();
         foreach (var verb in _verbs)
-            if (verb.Roles.Contains(caller.Role) && index.Allows(referral, verb.Name, sides))
+            if (verb.IsFor(caller) && index.Allows(referral, verb.Name, sides))
                 possible.Add(verb.Name);
         return possible;
     }

@@ -38,6 +38,8 @@ internal static class Reasons
 {
     public const int TextLimit = 2000;
 
+    private const string Unlisted = "OTHER";
+
     /// <summary>Checks the form; the list is looked up by <see cref="Give"/>.</summary>
     public static void Check(Checks checks, string? reason, string? text)
     {
@@ -48,7 +50,14 @@ internal static class Reasons
     /// <summary>422 when the list does not know the code, or demands a text; otherwise notes it on the move.</summary>
     public static Problem? Give(this Move move, string list, string? reason, string? text)
     {
-        if (move.Alliance.Reason(list, reason!) is not { } known)
+        var found = move.Alliance.Reason(list, reason!);
+        // a timer or another service tells what has happened: it did, whatever a later version calls the reason
+        if (move.Actor.Sides == Side.System)
+        {
+            (move.Reason, move.Words) = (found?.Code ?? Unlisted, text);
+            return null;
+        }
+        if (found is not { } known)
             return new Problem(Refusals.RuleBroken)
             {
                 Errors = [new("/reason", new($"Not a code of the list {list}.", $"不在 {list} 代码表中。"))],

@@ -9,7 +9,12 @@ using ServiceDefaults.Storage;
 namespace ReferralService.Workflow;
 
 /// <summary>A verb as the HTTP interface offers it.</summary>
-internal sealed record Verb(string Name, string Summary, Role[] Roles, bool NeedsIfMatch, string EventName);
+internal sealed record Verb(string Name, string Summary, Role[] Roles, bool NeedsIfMatch, string EventName)
+{
+    /// <summary>The caller's role may; software makes a clinician's move only where it names the clinician.</summary>
+    public bool IsFor(Caller caller) =>
+        Roles.Contains(caller.Role) && !(caller is { Role: Role.Machine, OnBehalfOf: null } && Roles == Workflow.Roles.Clinical);
+}
 
 /// <summary>Looks up what a command needs before it is decided; may refuse.</summary>
 internal delegate Task<(T Command, IReadOnlyList<Birth> Births, Problem? Problem)> Prepare<T>(Preparing<T> about);
@@ -89,8 +94,7 @@ internal sealed class MoveDesk(
             }
             var (referral, wrappedKey) = read;
             var sides = access.SidesOf(caller, referral);
-            if (!verb.Roles.Contains(caller.Role) || (index.SidesOf(verb.Name) & sides) == 0
-                || caller is { Role: Role.Machine, OnBehalfOf: null } && verb.Roles == Roles.Clinical)
+            if (!verb.IsFor(caller) || (index.SidesOf(verb.Name) & sides) == 0)
             {
                 await access.Denied(caller, verb.Name, referral.Id, id);
                 return new ProblemResult(Problems.Forbidden);

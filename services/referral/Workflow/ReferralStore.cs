@@ -63,12 +63,15 @@ internal sealed class ReferralStore
             : await Load(connection, ByNumber, new { number = idOrNumber.ToUpperInvariant() });
     }
 
-    private const string ById = """
-        select r.*, p.wrapped_key from referral r join patient p on p.id = r.patient_id where r.id = @id
+    // columns by name: a column that the next version adds must not change what a prepared statement returns
+    private static readonly string ById = $"""
+        select r.*, p.wrapped_key
+        from (select {ReferralColumns.Names} from referral) r join patient p on p.id = r.patient_id where r.id = @id
         """;
 
-    private const string ByNumber = """
-        select r.*, p.wrapped_key from referral r join patient p on p.id = r.patient_id where r.referral_no = @number
+    private static readonly string ByNumber = $"""
+        select r.*, p.wrapped_key
+        from (select {ReferralColumns.Names} from referral) r join patient p on p.id = r.patient_id where r.referral_no = @number
         """;
 
     private static async Task<(Referral, byte[]?)?> Load(NpgsqlConnection connection, string sql, object parameters)

@@ -54,7 +54,7 @@ internal static class BookPlace
 
         return await commands.Run(command.Key, async change =>
         {
-            var need = await change.Connection.QuerySingleAsync<Need>("select * from need where referral_id = @ReferralId for update", new { seen.ReferralId });
+            var need = await change.Connection.QuerySingleAsync<Need>($"select {Need.Columns} from need where referral_id = @ReferralId for update", new { seen.ReferralId });
             var live = await Live(change, need);
             if (!need.MayBook)
                 return new Problem(SchedulingProblems.WantsNoPlace) { More = new Dictionary<string, object?> { ["state"] = need.State } };
@@ -126,8 +126,8 @@ internal static class BookPlace
     {
         await using var connection = await database.OpenConnectionAsync();
         return Guid.TryParse(referral, out var id)
-            ? await connection.QuerySingleOrDefaultAsync<Need>("select * from need where referral_id = @id", new { id })
-            : await connection.QueryFirstOrDefaultAsync<Need>("select * from need where referral_no = @referral", new { referral });
+            ? await connection.QuerySingleOrDefaultAsync<Need>($"select {Need.Columns} from need where referral_id = @id", new { id })
+            : await connection.QueryFirstOrDefaultAsync<Need>($"select {Need.Columns} from need where referral_no = @referral", new { referral });
     }
 }
 

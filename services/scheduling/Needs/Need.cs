@@ -91,13 +91,20 @@ internal sealed record Need
     /// <summary>Place in the order of a line: priority, then a family-doctor contract; among equals the time decides.</summary>
     public int Rank => (2 - (int)Priority) * 2 + (Contracted ? 0 : 1);
 
-    public static Need Of(ReferralEvent heard) => new Need
+    /// <summary>Columns by name, so that one that the next version adds does not change what a prepared statement returns.</summary>
+    public const string Columns = """
+        referral_id, referral_no, sender, sequence, leg, state, receiver, department, priority, contracted,
+        asked_sequence, asked_leg, resource, window_from, window_until, eligibility, since_leg, since,
+        again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at, attempt
+        """;
+
+    public static Need Of(HeardEvent heard) => new Need
     {
         ReferralId = heard.Data.Id, ReferralNo = heard.Data.ReferralNo, Sender = heard.Data.Sender,
     }.Hear(heard);
 
     /// <summary>This need after one more event.</summary>
-    public Need Hear(ReferralEvent heard)
+    public Need Hear(HeardEvent heard)
     {
         var data = heard.Data;
         var sequence = data.Sequence;
@@ -107,7 +114,7 @@ internal sealed record Need
             need = need with
             {
                 Sequence = sequence, Leg = data.Leg, State = data.State, Receiver = data.Receiver,
-                Department = data.Department, Priority = data.Priority,
+                Department = data.Department, Priority = data.Urgency,
             };
 
         if (data is { Resource: { } resource, Window: { } window } && Resources.All.Contains(resource))

@@ -8,7 +8,7 @@ namespace SchedulingService.Needs;
 
 /// <summary>What an event changed: the need as it is now, and what is booked for it.</summary>
 /// <param name="Missed">The booking that a no-show was recorded for.</param>
-internal sealed record Heard(ReferralEvent Event, Need Need, IReadOnlyList<Booking> Bookings, Guid? Missed);
+internal sealed record Heard(HeardEvent Event, Need Need, IReadOnlyList<Booking> Bookings, Guid? Missed);
 
 /// <summary>
 /// Takes events in. Each has its effect once, in one transaction with what it leads to; an older one never undoes a
@@ -25,15 +25,15 @@ internal sealed class News
         _commits = new(Write);
     }
 
-    private sealed class Taken(ReferralEvent heard) : SharedCommits<Taken>.ICommand
+    private sealed class Taken(HeardEvent heard) : SharedCommits<Taken>.ICommand
     {
-        public ReferralEvent Event => heard;
+        public HeardEvent Event => heard;
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
         public IEnumerable<Guid> Touches => [heard.Data.Id];
     }
 
     /// <summary>Returns when the event has had its effect, now or before.</summary>
-    public Task Take(ReferralEvent heard)
+    public Task Take(HeardEvent heard)
     {
         var taken = new Taken(heard);
         _commits.Add(taken);
@@ -88,14 +88,14 @@ internal sealed class News
         order by referral_id
         on conflict (referral_id) do update set referral_id = excluded.referral_id
         -- xmax is zero in a row that was inserted
-        returning *, xmax = 0 as is_new;
+        returning {Need.Columns}, xmax = 0 as is_new;
 
         select {Booking.Columns}
         from booking
         where referral_id = any (@Ids) and (state in ('Held', 'Booked') or state = 'Used' and bed_id is not null)
         """;
 
-    private static async Task<IReadOnlyList<Heard>> Learn(Change change, IReadOnlyList<ReferralEvent> events)
+    private static async Task<IReadOnlyList<Heard>> Learn(Change change, IReadOnlyList<HeardEvent> events)
     {
         var told = events.ToDictionary(e => e.Data.Id);
         await using var rows = await change.Connection.QueryMultipleAsync(Hear, Parameters([.. events.Select(Need.Of)], [.. events.Select(e => e.Id)]));
@@ -146,7 +146,7 @@ internal sealed class News
     }
 
     // what is said here belongs to the trace of the request that caused it, also where nobody collects traces
-    private static Activity Continue(ReferralEvent heard)
+    private static Activity Continue(HeardEvent heard)
     {
         var activity = new Activity("hear " + heard.Type);
         if (heard.TraceParent is { } parent)

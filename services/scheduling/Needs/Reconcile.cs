@@ -41,7 +41,7 @@ internal static class Reconcile
     }
 
     /// <summary>All that was heard together. <paramref name="trace"/> continues what caused an event while it is worked on.</summary>
-    public static async Task Run(Change change, IReadOnlyList<Heard> heard, Func<ReferralEvent, IDisposable> trace)
+    public static async Task Run(Change change, IReadOnlyList<Heard> heard, Func<HeardEvent, IDisposable> trace)
     {
         var plans = heard.Select(h => Plan.Of(h)).ToArray();
         var joined = await JoinLines.Join(change, [.. plans.Where(p => p.Asks).Select(p => p.Need)]);
@@ -77,7 +77,7 @@ internal static class Reconcile
 
     /// <summary>What shall become of a referral's bookings, and the lines that are freed or asked.</summary>
     private sealed record Plan(
-        ReferralEvent Event, Need Need, IReadOnlyList<(Booking Booking, Fate Fate)> Fates, bool Asks, IReadOnlyList<Line> Freed, IReadOnlyList<Line> Lines)
+        HeardEvent Event, Need Need, IReadOnlyList<(Booking Booking, Fate Fate)> Fates, bool Asks, IReadOnlyList<Line> Freed, IReadOnlyList<Line> Lines)
     {
         public static Plan Of(Heard heard)
         {

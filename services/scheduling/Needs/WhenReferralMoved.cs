@@ -5,7 +5,7 @@ using ServiceDefaults.Messaging;
 namespace SchedulingService.Needs;
 
 /// <summary>Hears what changes the need for a place.</summary>
-internal sealed class WhenReferralMoved(News news) : IConsumer<ReferralEvent>
+internal sealed class WhenReferralMoved(News news) : IConsumer<HeardEvent>
 {
     /// <summary>Every event that may change what a referral needs; the others are never delivered here.</summary>
     public static readonly IReadOnlyList<string> Hears =
@@ -26,6 +26,6 @@ internal sealed class WhenReferralMoved(News news) : IConsumer<ReferralEvent>
     public static readonly Subscription Subscription = new("scheduling-referral-events", ReferralEvents.Exchange,
         [.. Hears.Select(name => "referral.*." + name)], typeof(WhenReferralMoved));
 
-    public Task Consume(ConsumeContext<ReferralEvent> context) =>
+    public Task Consume(ConsumeContext<HeardEvent> context) =>
         Hears.Contains(ReferralEvents.NameOf(context.Message.Type)) ? news.Take(context.Message) : Task.CompletedTask;
 }

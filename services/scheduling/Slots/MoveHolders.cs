@@ -47,7 +47,7 @@ internal sealed class MoveHolders(Changes changes)
     public static async Task Of(Change change, Line line)
     {
         var found = await change.Connection.QueryAsync<Need, Booking, string?, (Need Need, Displaced Displaced)>($"""
-            select n.*, {Prefixed("b")}, coalesce(s.withdrawn_reason, d.withdrawn_reason) as why
+            select {Prefixed("n", Need.Columns)}, {Prefixed("b", Booking.Columns)}, coalesce(s.withdrawn_reason, d.withdrawn_reason) as why
             from booking b
             join need n using (referral_id)
             left join slot s on s.id = b.slot_id
@@ -77,6 +77,6 @@ internal sealed class MoveHolders(Changes changes)
             await change.Say(SchedulingEvents.BookingCancelled, need, old.Facts with { Reason = reason.Code, By = "Receiver" });
     }
 
-    private static string Prefixed(string table) =>
-        string.Join(", ", Booking.Columns.Split(',', StringSplitOptions.TrimEntries).Select(c => $"{table}.{c}"));
+    private static string Prefixed(string table, string columns) =>
+        string.Join(", ", columns.Split(',', StringSplitOptions.TrimEntries).Select(c => $"{table}.{c}"));
 }

@@ -80,7 +80,7 @@ internal static class ServeLine
             returning {Booking.Columns}
         )
         -- the need as it was locked: the statement began before that
-        select (n).*, taken.* from turn, taken
+        select need.*, taken.* from turn, taken, lateral (select {Need.Columns} from (select (turn.n).*) n) need
         """;
 
     /// <summary>

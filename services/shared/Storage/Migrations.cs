@@ -12,6 +12,10 @@ public static class Migrations
     // any constant: two instances that start together take turns
     private const long Lock = 0x5EFE_44A1;
 
+    private const string LockPatience = "1s";
+    private const int Attempts = 300;
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
     /// <summary>
     /// Runs what has not run yet, each file in a transaction of its own, and returns how many ran. A file that
     /// changed after it ran is an error: history is not rewritten.
@@ -46,13 +50,7 @@ public static class Migrations
                         throw new InvalidOperationException($"Migration {number} ({name}) changed after it ran: add a new file instead.");
                     continue;
                 }
-                await using var transaction = await connection.BeginTransactionAsync();
-                await using (var script = new NpgsqlCommand(sql, connection, transaction) { CommandTimeout = 600 })
-                    await script.ExecuteNonQueryAsync();
-                await connection.ExecuteAsync(
-                    "insert into schema_version (number, name, checksum) values (@number, @name, @checksum)",
-                    new { number, name, checksum }, transaction);
-                await transaction.CommitAsync();
+                await Apply(connection, number, name, checksum, sql);
                 ran++;
             }
             return ran;
@@ -60,6 +58,32 @@ public static class Migrations
         finally
         {
             await connection.ExecuteAsync("select pg_advisory_unlock(@Lock)", new { Lock });
+        }
+    }
+
+    // the version before this one serves meanwhile. Who waits for the lock of a table holds up everybody who comes after
+    // him: so it is waited for briefly, and often
+    private static async Task Apply(NpgsqlConnection connection, int number, string name, string checksum, string sql)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            await using var transaction = await connection.BeginTransactionAsync();
+            try
+            {
+                await connection.ExecuteAsync($"set local lock_timeout = '{LockPatience}'", transaction: transaction);
+                await using (var script = new NpgsqlCommand(sql, connection, transaction) { CommandTimeout = 600 })
+                    await script.ExecuteNonQueryAsync();
+                await connection.ExecuteAsync(
+                    "insert into schema_version (number, name, checksum) values (@number, @name, @checksum)",
+                    new { number, name, checksum }, transaction);
+                await transaction.CommitAsync();
+                return;
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable && attempt < Attempts)
+            {
+                await transaction.RollbackAsync();
+                await Task.Delay(Pause);
+            }
         }
     }
 

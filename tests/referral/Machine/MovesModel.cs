@@ -90,6 +90,10 @@ internal sealed class MovesModel
         foreach (var state in Open)
             foreach (var verb in (string[])["attach", "note"])
                 yield return Same(verb, state, "sender or receiver");
+        // "any non-final the caller may see": a draft is seen by its sender
+        foreach (var state in (string[])["Draft", "InternalReview"])
+            foreach (var verb in (string[])["attach", "note"])
+                yield return Same(verb, state, "sender");
         foreach (var state in Open.Concat(Finals))
             foreach (var verb in (string[])["addendum", "mark-in-error", "file-consent", "identify-patient", "rate"])
                 yield return Same(verb, state, "sender or receiver");
@@ -135,12 +139,13 @@ internal sealed class MovesModel
         var transfer = kind is ReferralKind.OutpatientTransfer or ReferralKind.InpatientTransfer;
         return verb switch
         {
-            // Advice ends with advice: there is nothing to take over
+            // its good ends, advice and convert, start before acceptance, and booking, arrival and treatment are left out:
+            // an accepted Advice could only be given back
             "accept" => kind != ReferralKind.Advice,
             "booked" or "no-capacity" or "booking-cancelled" or "no-show" => !staysHome,
             "dispatch" or "change-arrival" or "arrive" => !staysHome,
-            // who is brought to a hospital without being asked for is transferred: other kinds know Urgent at most
-            "make-emergency" => transfer,
+            // it is on its way at once: nobody is where arrival is left out
+            "make-emergency" => !staysHome,
             "return" => transfer,
             "convert" => kind is ReferralKind.Advice or ReferralKind.Teleconsultation or ReferralKind.DiagnosticReading,
             "report" => from is "InTriage" or "Accepted"

@@ -49,7 +49,7 @@ internal sealed class RandomCommands(MovesModel model, int seed)
     {
         var family = new Family(model);
         var kind = Pick(Kinds);
-        var priority = MovesModel.KindKnows(kind, "make-emergency", "") && _random.Next(4) == 0 ? Priority.Emergency : _random.Next(3) == 0 ? Priority.Urgent : Priority.Routine;
+        var priority = kind != ReferralKind.RehabReturn && MovesModel.KindKnows(kind, "make-emergency", "") && _random.Next(4) == 0 ? Priority.Emergency : _random.Next(3) == 0 ? Priority.Urgent : Priority.Routine;
         var now = InMemory.Noon;
         var first = InMemory.New(kind, priority, agreement: priority == Priority.Emergency && _random.Next(2) == 0);
         first.Identified = _random.Next(2) == 0;

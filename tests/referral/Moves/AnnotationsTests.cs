@@ -1,5 +1,6 @@
 using System.Net;
 using FluentAssertions;
+using TestKit;
 using Xunit;
 
 namespace ReferralService.Tests.Moves;
@@ -56,6 +57,57 @@ public sealed class AnnotationsTests(ReferralHost host)
         draft.Actions.Should().BeEmpty();
         await draft.IsRefused("addendum", HttpStatusCode.Conflict, by: draft.Sender);
         (await host.As(draft.Receiver).GetAsync($"/v1/referrals/{draft.Id}")).StatusCode.Should().Be(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task What_is_attached_to_a_draft_goes_out_with_it_and_is_counted_and_a_remark_stays_at_home()
+    {
+        var draft = await A.Drafted(host);
+        var read = draft.Etag;
+        foreach (var (verb, body) in new (string, object)[]
+        {
+            ("attach", new { title = "头颅CT", itemCode = "CT-001", laboratory = "前阳镇影像室", recognised = true, reference = "urn:x" }),
+            ("note", new { text = "家属周三来" }),
+        })
+        {
+            var answer = await draft.Tries(verb, body, by: draft.Sender);
+            answer.StatusCode.Should().Be(HttpStatusCode.OK, await answer.Content.ReadAsStringAsync());
+        }
+        var amended = await draft.Tries("amend", new { slip = A.UpwardSlip() }, ifMatch: read);
+        amended.StatusCode.Should().Be(HttpStatusCode.OK, "beside the slip is not in the slip: {0}", await amended.Content.ReadAsStringAsync());
+        await draft.Look();
+        await draft.Does("submit");
+
+        (await draft.Events()).Should().Equal("drafted", "attachment-added", "note-added", "amended", "submitted");
+        var seen = await host.As(draft.Receiver).GetAsync($"/v1/referrals/{draft.Id}/timeline").Json();
+        var entries = seen.GetProperty("entries").EnumerateArray().ToArray();
+        entries.Select(e => e.GetProperty("event").GetString()).Should().Equal("attachment-added", "submitted");
+        entries[0].GetProperty("detail").GetProperty("itemCode").GetString().Should().Be("CT-001");
+        entries[0].GetProperty("text").GetString().Should().Contain("头颅CT");
+        draft.Last.GetProperty("sequence").GetInt64().Should().Be(1, "partners hear of no draft");
+        (await draft.Look()).GetProperty("flags").EnumerateArray().Select(f => f.GetString()).Should().Contain("RECOGNISED_RESULT");
+    }
+
+    [Theory]
+    [InlineData("Examination", true)]
+    [InlineData("Teleconsultation", true)]
+    [InlineData("DiagnosticReading", false)]
+    [InlineData("Advice", false)]
+    public async Task Whatever_brings_the_patient_can_be_an_emergency(string kind, bool can)
+    {
+        var answer = await host.As(ReferralHost.Township).Command("/v1/referrals?submit=true", A.UpwardSlip(change: slip =>
+            (slip["kind"], slip["priority"], slip["greenChannel"]) = (kind, "Emergency", "Stroke")));
+        answer.StatusCode.Should().Be(can ? HttpStatusCode.Created : HttpStatusCode.BadRequest, await answer.Content.ReadAsStringAsync());
+        var referral = await A.Submitted(host, slip => slip["kind"] = kind);
+        if (!can)
+        {
+            await referral.IsRefused("make-emergency", HttpStatusCode.Conflict, "not-this-kind", by: referral.Sender);
+            return;
+        }
+        await referral.Does("make-emergency");
+        referral.State.Should().Be("InTransit");
+        await referral.Does("arrive");
+        referral.Actions.Should().NotContain("make-emergency");
     }
 
     [Fact]

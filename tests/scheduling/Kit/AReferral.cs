@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Referrals.Contracts;
+using SchedulingService.Needs;
 using ServiceDefaults;
 
 namespace SchedulingService.Tests.Kit;
@@ -96,4 +97,12 @@ internal sealed class AReferral(string receiver, string sender)
             body[name.ToLowerInvariant()] = value?.DeepClone();
         return body.ToJsonString();
     }
+
+    /// <summary>What scheduling reads of it.</summary>
+    public static HeardEvent Read(ReferralEvent heard) => JsonSerializer.Deserialize<HeardEvent>(Write(heard), Json.Lenient)!;
+}
+
+internal static class Hearing
+{
+    public static Need Hear(this Need need, ReferralEvent heard) => need.Hear(AReferral.Read(heard));
 }

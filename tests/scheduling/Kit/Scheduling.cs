@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using Referrals.Contracts;
+using SchedulingService.Needs;
 
 namespace SchedulingService.Tests.Kit;
 
@@ -155,7 +156,7 @@ public sealed class Scheduling : IAsyncLifetime
 
         public Task PostConsume<T>(ConsumeContext<T> context) where T : class
         {
-            if (context.Message is ReferralEvent heard && _waiting.TryRemove(heard.Id, out var source))
+            if (context.Message is HeardEvent heard && _waiting.TryRemove(heard.Id, out var source))
                 source.SetResult();
             return Task.CompletedTask;
         }

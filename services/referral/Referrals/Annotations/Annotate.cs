@@ -89,6 +89,9 @@ internal sealed record AttachResult(
         checks.Text(RepeatReason, "/repeatReason", Reasons.TextLimit, required: false);
     }
 
+    /// <summary>A result that the receiver need not repeat, and one that it repeated.</summary>
+    public const string RecognisedFlag = "RECOGNISED_RESULT", RepeatedFlag = "REPEATED_EXAMINATION";
+
     public static Problem? Keep(Referral r, Move<AttachResult> move)
     {
         var c = move.Command;
@@ -107,8 +110,9 @@ internal sealed record AttachResult(
         if (c.Repeats)
             flags.Add(RepeatedFlag);
         move.Extras.Flags = flags;
+        // partners hear of no draft: what was attached to one is counted with its submission
+        if (c.Recognised && r.SubmittedAt is null)
+            r.Flags = [.. r.Flags.Union([RecognisedFlag])];
         return null;
     }
-
-    public const string RecognisedFlag = "RECOGNISED_RESULT", RepeatedFlag = "REPEATED_EXAMINATION";
 }

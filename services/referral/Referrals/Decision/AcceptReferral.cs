@@ -20,7 +20,10 @@ internal sealed record AcceptReferral(string? Department, string? Clinician, str
         checks.Text(ReceiverOwnNo, "/receiverOwnNo", 64, required: false);
     }
 
-    /// <summary>Advice ends with advice, or becomes a transfer: there is nobody to take over.</summary>
+    /// <summary>
+    /// Not an Advice: it ends with advice or becomes a transfer, both before an acceptance, and books, receives and treats
+    /// nobody. Once accepted it could only be given back.
+    /// </summary>
     public static bool TakesOver(Referral r) => r.Kind != ReferralKind.Advice;
 
     public static Problem? TakeOver(Referral r, Move<AcceptReferral> move)

@@ -1,3 +1,4 @@
+using ReferralService.Referrals.Annotations;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -27,7 +28,9 @@ internal sealed record AmendReferral(ReferralForm Slip) : ICommand
         (r.PatientMasked, r.PatientSex, r.PatientBirthYear, r.Identified) = (to.PatientMasked, to.PatientSex, to.PatientBirthYear, to.Identified);
         (r.Receiver, r.Department, r.Clinician, r.Tried, r.External) = (to.Receiver, to.Department, to.Clinician, to.Tried, to.External);
         (r.DiagnosisCode, r.DiagnosisGroup, r.Sensitive, r.Eligibility) = (to.DiagnosisCode, to.DiagnosisGroup, to.Sensitive, to.Eligibility);
-        (r.Purposes, r.Flags, r.Contracted, r.StandingAgreement) = (to.Purposes, to.Flags, to.Contracted, to.StandingAgreement);
+        (r.Purposes, r.Contracted, r.StandingAgreement) = (to.Purposes, to.Contracted, to.StandingAgreement);
+        // what is attached stays attached
+        r.Flags = [.. to.Flags.Union(r.Flags.Intersect([AttachResult.RecognisedFlag]))];
         (r.ExpectedArrival, r.ConsentAt, r.FollowUpsPlanned, r.NextFollowUpOn) = (to.ExpectedArrival, to.ConsentAt, to.FollowUpsPlanned, to.NextFollowUpOn);
         (r.Channel, r.SenderClinician, r.SenderOwnNo) = (to.Channel, to.SenderClinician, to.SenderOwnNo);
         r.SlipVersion++;

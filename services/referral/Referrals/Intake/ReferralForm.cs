@@ -1,6 +1,7 @@
 using Referrals.Contracts;
 using ReferralService.Patients;
 using ReferralService.Referrals.Annotations;
+using ReferralService.Referrals.Journey;
 using ReferralService.Rules;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
@@ -109,8 +110,9 @@ internal sealed record ReferralForm
         checks.Text(NextPlan, at + "/nextPlan", 20_000, required: IsDown);
         checks.Text(RehabAdvice, at + "/rehabAdvice", 20_000, required: false);
 
-        checks.That(!IsEmergency || KindOrDefault() is ReferralKind.OutpatientTransfer or ReferralKind.InpatientTransfer,
-            at + "/priority", "Only a transfer upward can be an emergency.", "仅上转的门诊或住院转诊可为急诊。");
+        // it is on its way at once: a reading and an advice send nobody
+        checks.That(!IsEmergency || !IsDown && RecordArrival.Comes(KindOrDefault()),
+            at + "/priority", "Only what brings the patient upward can be an emergency.", "仅患者本人上转的转诊可为急诊。");
         checks.That(GreenChannel is null || IsEmergency, at + "/greenChannel", "A green channel belongs to an emergency.", "绿色通道仅用于急诊。");
         checks.That(PatientClass is null || IsDown, at + "/patientClass", "Only a downward referral has one.", "仅用于下转单。");
         checks.That(Purposes is null || Purposes.Length <= 10, at + "/purposes", "At most 10.", "最多 10 项。");

@@ -33,7 +33,9 @@ internal sealed record RecordArrival(
     }
 
     /// <summary>A reading and an advice bring nobody.</summary>
-    public static bool Comes(Referral r) => r.Kind is not (ReferralKind.DiagnosticReading or ReferralKind.Advice);
+    public static bool Comes(Referral r) => Comes(r.Kind);
+
+    public static bool Comes(ReferralKind kind) => kind is not (ReferralKind.DiagnosticReading or ReferralKind.Advice);
 
     public static Problem? Register(Referral r, Move<RecordArrival> move)
     {

@@ -24,7 +24,7 @@ internal sealed class GetEpisode(NpgsqlDataSource database, AllianceDirectory di
             return new ProblemResult(Problems.Forbidden);
         await using var connection = await database.OpenConnectionAsync();
         var chain = (await connection.QueryAsync<Referral>(
-                "select * from referral where episode_id = @id order by drafted_at, id", new { id }))
+                $"select {ReferralColumns.Names} from referral where episode_id = @id order by drafted_at, id", new { id }))
             .Where(r => access.IsParty(caller!, r)).ToArray();
         if (chain.Length == 0)
         {

@@ -27,6 +27,7 @@ internal sealed class GetReferral(ReferralStore store, Access access, Actions ac
         // the tag stands for state, leg, priority and slip: a note does not make a clerk's move stale
         var etag = ETags.Of(referral.EtagVersion);
         http.Response.Headers.ETag = etag;
+        http.Response.Headers.CacheControl = "private, no-cache";
         if (ETags.Unchanged(http.Request, etag))
             return TypedResults.StatusCode(304);
         var (slip, identity) = MaySeePatient(caller!, referral)

@@ -13,7 +13,7 @@ internal sealed class GetTimeline(NpgsqlDataSource database, GetReferral referra
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/referrals/{id}/timeline", (string id, HttpContext http, GetTimeline get) => get.Handle(http, id))
-        .Describe("getTimeline", "Referrals", "Every step of a referral in order; drafts' steps for the sender only.")
+        .Describe("getTimeline", "Referrals", "Every step of a referral in order; a draft's steps for the sender only, but for what was attached to it.")
         .Produces<Timeline>().Refuses(400, 403, 404);
 
     private sealed record Row(
@@ -36,7 +36,9 @@ internal sealed class GetTimeline(NpgsqlDataSource database, GetReferral referra
             from history h
             join referral r on r.id = h.referral_id
             join patient p on p.id = r.patient_id
-            where h.referral_id = @Id and (@drafts or h.sequence is not null)
+            where h.referral_id = @Id
+              -- what was attached to the draft went out with it
+              and (@drafts or h.sequence is not null or h.verb = 'attach')
             order by h.version
             """, new { referral.Id, drafts });
         var alliance = directory.Current;

@@ -68,12 +68,13 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
 
         await using var connection = await database.OpenConnectionAsync();
         var found = (await connection.QueryAsync<Referral>(
-            $"select * from referral where {query.Condition} order by listed_at desc, id desc limit @rows", query.Parameters)).AsList();
+            $"select {ReferralColumns.Names} from referral where {query.Condition} order by listed_at desc, id desc limit @rows", query.Parameters)).AsList();
         var next = found.Count > rows ? cursors.Seal(list, $"{(found[rows - 1].SubmittedAt ?? found[rows - 1].DraftedAt):O}|{found[rows - 1].Id}") : null;
         var page = found.Take(rows).Select(r => ReferralLine.Of(r, directory.Current, caller.Institution)).ToArray();
 
         var etag = $"\"{Hash(page)}\"";
         http.Response.Headers.ETag = etag;
+        http.Response.Headers.CacheControl = "private, no-cache";
         if (ETags.Unchanged(http.Request, etag))
             return TypedResults.StatusCode(304);
         if (next is not null)
