@@ -29,6 +29,7 @@ make_container_settings() {
           printf '%s_OWNER_PASSWORD=%s\n%s_APP_PASSWORD=%s\n%s_BROKER_PASSWORD=%s\n' \
             "${service^^}" "$(random_hex 20)" "${service^^}" "$(random_hex 20)" "${service^^}" "$(random_hex 20)"
         done
+        printf 'MANAGEMENT_BROKER_PASSWORD=%s\n' "$(random_hex 20)"
       } >"$settings"
     )
   fi
@@ -38,9 +39,13 @@ make_container_settings() {
   # Readable inside a container whatever user it has; the folder above closes them to everybody else here.
   for file in issuer.pub.pem patient.key code.key; do install -m 644 -- "$secrets/$file" "$folder/$file"; done
   install -m 600 -- "$secrets/issuer.pem" "$folder/issuer.pem"
-  for service in "${service_names[@]}"; do
-    printf '%s - %s\n' "$service" "$(sed -n "s/^${service^^}_BROKER_PASSWORD=//p" "$settings")"
-  done | broker_definitions >"$folder/definitions.json"
+  grep -q '^MANAGEMENT_BROKER_PASSWORD=' "$settings" || printf 'MANAGEMENT_BROKER_PASSWORD=%s\n' "$(random_hex 20)" >>"$settings"
+  {
+    for service in "${service_names[@]}"; do
+      printf '%s - %s\n' "$service" "$(sed -n "s/^${service^^}_BROKER_PASSWORD=//p" "$settings")"
+    done
+    printf '%s administrator %s\n' "$management_user" "$(sed -n 's/^MANAGEMENT_BROKER_PASSWORD=//p' "$settings")"
+  } | broker_definitions >"$folder/definitions.json"
   cat >"$folder/rabbitmq.conf" <<'CONF'
 load_definitions = /etc/rabbitmq/definitions.json
 vm_memory_high_watermark.absolute = 1GB

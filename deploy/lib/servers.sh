@@ -25,6 +25,7 @@ if ! declare -F die >/dev/null; then
 fi
 
 servers_file=$root_folder/deploy/lib/servers.sh
+management_user=notification-management
 # What this process started itself, for a caller that has to take it back.
 servers_started=()
 
@@ -125,12 +126,12 @@ open_servers() {
   broker_mark=$servers_folder:broker
   epmd_mark=$servers_folder:epmd
   ctl_mark=$servers_folder:rabbitmqctl
-  POSTGRES_PORT='' BROKER_PORT='' BROKER_NODE_PORT='' EPMD_PORT='' CTL_PORT=''
+  POSTGRES_PORT='' BROKER_PORT='' BROKER_NODE_PORT='' EPMD_PORT='' CTL_PORT='' MANAGEMENT_PORT=''
   if [[ -r $servers_folder/ports ]]; then
     local key value
     while IFS='=' read -r key value; do
       case $key in
-      POSTGRES_PORT | BROKER_PORT | BROKER_NODE_PORT | EPMD_PORT | CTL_PORT) printf -v "$key" '%s' "$value" ;;
+      POSTGRES_PORT | BROKER_PORT | BROKER_NODE_PORT | EPMD_PORT | CTL_PORT | MANAGEMENT_PORT) printf -v "$key" '%s' "$value" ;;
       esac
     done <"$servers_folder/ports"
   fi
@@ -174,7 +175,7 @@ role_secret() {
 
 choose_ports() {
   local name old
-  for name in POSTGRES_PORT BROKER_PORT BROKER_NODE_PORT EPMD_PORT CTL_PORT; do
+  for name in POSTGRES_PORT BROKER_PORT BROKER_NODE_PORT EPMD_PORT CTL_PORT MANAGEMENT_PORT; do
     case $name in
     POSTGRES_PORT) if postgres_pid >/dev/null; then continue; fi ;;
     EPMD_PORT) if broker_pid >/dev/null || epmd_pid >/dev/null; then continue; fi ;;
@@ -184,7 +185,8 @@ choose_ports() {
     if [[ -z $old ]] || port_is_taken "$old"; then printf -v "$name" '%s' "$(free_port)"; fi
   done
   printf '%s=%s\n' POSTGRES_PORT "$POSTGRES_PORT" BROKER_PORT "$BROKER_PORT" \
-    BROKER_NODE_PORT "$BROKER_NODE_PORT" EPMD_PORT "$EPMD_PORT" CTL_PORT "$CTL_PORT" >"$servers_folder/ports"
+    BROKER_NODE_PORT "$BROKER_NODE_PORT" EPMD_PORT "$EPMD_PORT" CTL_PORT "$CTL_PORT" \
+    MANAGEMENT_PORT "$MANAGEMENT_PORT" >"$servers_folder/ports"
 }
 
 # PostgreSQL overwrites its environment, so it is known by the folder it works in.
@@ -360,6 +362,8 @@ configure_broker() {
   chmod 400 "$broker_folder/home/.erlang.cookie"
   {
     for service in "${service_names[@]}"; do printf '%s - %s\n' "$service" "$(secret "rabbitmq-$service")"; done
+    # makes and revokes the broker users of institutions, over HTTP
+    printf '%s administrator %s\n' "$management_user" "$(secret rabbitmq-management)"
     if is_tests_kind; then printf 'test administrator %s\n' "$(secret rabbitmq-test)"; fi
   } | broker_definitions >"$broker_folder/definitions.json"
   cat >"$broker_folder/rabbitmq.conf" <<CONF
@@ -367,6 +371,10 @@ listeners.tcp.1 = 127.0.0.1:$BROKER_PORT
 load_definitions = $broker_folder/definitions.json
 vm_memory_high_watermark.absolute = 1GB
 disk_free_limit.absolute = 200MB
+management.tcp.ip = 127.0.0.1
+management.tcp.port = $MANAGEMENT_PORT
+# users and rights only: figures about every queue would cost more than they tell here
+management_agent.disable_metrics_collector = true
 log.console = false
 log.dir = $broker_folder/log
 log.file = broker.log
@@ -374,7 +382,7 @@ log.file.level = info
 log.file.rotation.size = 10485760
 log.file.rotation.count = 3
 CONF
-  printf '[].\n' >"$broker_folder/enabled_plugins"
+  printf '[rabbitmq_management].\n' >"$broker_folder/enabled_plugins"
   chmod 600 "$broker_folder"/{definitions.json,rabbitmq.conf,enabled_plugins}
   for file in "$broker_folder"/{home,mnesia,log,home/.erlang.cookie,definitions.json,rabbitmq.conf,enabled_plugins}; do
     own_to rabbitmq "$file"
@@ -569,6 +577,11 @@ postgres_string() {
   printf 'Host=127.0.0.1;Port=%s;Username=%s;Password=%s;Database=%s' "$POSTGRES_PORT" "$1" "$2" "$3"
 }
 
+# The broker's HTTP interface; empty for a broker that was started without it.
+management_uri() {
+  [[ -z $MANAGEMENT_PORT ]] || printf 'http://%s:%s@127.0.0.1:%s' "$management_user" "$(secret rabbitmq-management)" "$MANAGEMENT_PORT"
+}
+
 broker_uri() { printf 'amqp://%s:%s@127.0.0.1:%s/referral' "$1" "$(secret "rabbitmq-$1")" "$BROKER_PORT"; }
 
 servers_env() {
@@ -579,7 +592,7 @@ servers_env() {
     POSTGRES_PASSWORD "$(secret postgres)" \
     POSTGRES_SUPERUSER "$(postgres_string postgres "$(secret postgres)" postgres)" \
     POSTGRES_BIN "$(postgres_bin)" \
-    RABBITMQ_HOST 127.0.0.1 RABBITMQ_PORT "$BROKER_PORT" RABBITMQ_VHOST referral
+    RABBITMQ_HOST 127.0.0.1 RABBITMQ_PORT "$BROKER_PORT" RABBITMQ_VHOST referral RABBITMQ_MANAGEMENT_URI "$(management_uri)"
   if is_tests_kind; then
     printf "%s='%s'\n" ROLE_PASSWORD "$(secret roles)" RABBITMQ_TEST_URI "$(broker_uri test)"
   fi

@@ -49,9 +49,13 @@ make_secrets() {
   for file in patient.key code.key; do
     [[ -s $secrets/$file ]] || (umask 077 && openssl rand -base64 32 >"$secrets/$file")
   done
+  # The referral service seals with the public half whom to tell; the notification service opens it.
+  [[ -s $secrets/notice.key ]] || (umask 077 && openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$secrets/notice.key" 2>/dev/null) ||
+    die "openssl could not make the key of the notices in $secrets."
+  [[ -s $secrets/notice.pub.pem ]] || openssl pkey -in "$secrets/notice.key" -pubout -out "$secrets/notice.pub.pem"
   chmod 600 "$secrets/issuer.pem"
-  chmod 640 "$secrets"/{issuer.pub.pem,patient.key,code.key}
-  if is_root; then chown "root:$(id -g -- "$service_user")" "$secrets"/{issuer.pub.pem,patient.key,code.key}; fi
+  chmod 640 "$secrets"/{issuer.pub.pem,patient.key,code.key,notice.key,notice.pub.pem}
+  if is_root; then chown "root:$(id -g -- "$service_user")" "$secrets"/{issuer.pub.pem,patient.key,code.key,notice.key,notice.pub.pem}; fi
 }
 
 # One figure for everything a program is built from: it is built again only when this changes.
@@ -102,8 +106,16 @@ service_environment() {
   for name in $(compgen -e); do
     case $name in
     OTEL_* | Logging__* | DOTNET_ROOT* | TZ) service_words+=("$name=${!name}") ;;
+    Notices__*) if [[ $service == notification ]]; then service_words+=("$name=${!name}"); fi ;;
     esac
   done
+  # Patients are told something only where there is a way to them: a gateway for text messages, or a mail server.
+  if [[ -n ${Notices__Sms__Url:-}${Notices__Smtp__Host:-} ]]; then
+    case $service in
+    referral) service_words+=("Notices__PublicKeyFile=$secrets/notice.pub.pem") ;;
+    notification) service_words+=("Notices__PrivateKeyFile=$secrets/notice.key") ;;
+    esac
+  fi
   service_words+=(
     "REFERRAL_PART=$state:$service"
     "ASPNETCORE_ENVIRONMENT=Development"
@@ -120,7 +132,9 @@ service_environment() {
     "DOTNET_gcServer=0"
   )
   # The demo's subscriber listens here; without this line no webhook may go to a loopback address.
-  if [[ $service == notification ]]; then service_words+=("Webhooks__AllowedAddresses__0=127.0.0.1/32"); fi
+  if [[ $service == notification ]]; then
+    service_words+=("Webhooks__AllowedAddresses__0=127.0.0.1/32" "RabbitMq__Management=$(management_uri)")
+  fi
 }
 
 # Becomes the service's program with nothing but its own environment. Passwords never stand in an argument list.

@@ -23,5 +23,13 @@ internal static class NotificationProblems
         new("Events behind this cursor are not kept any more", "该游标之后的部分事件已不再保留"),
         new("Read your referrals from the referral service, then follow the feed without a cursor from its beginning.", "请从转诊服务重新读取转诊数据，然后不带游标从头读取事件。"));
 
-    public static readonly IReadOnlyList<ProblemType> All = [AddressRefused, HttpsNeeded, TooManyEndpoints, WrongEndpointState, CursorTooOld];
+    public static readonly ProblemType AmqpNotOffered = new("amqp-not-offered", 422,
+        new("This installation offers institutions no AMQP", "本系统未向机构提供 AMQP 接入"),
+        new("Use webhooks, the feed or the stream; an operator may offer AMQP with the setting RabbitMq:Management.", "请使用 Webhook、事件列表或事件流；运维可通过 RabbitMq:Management 设置开通 AMQP。"));
+    public static readonly ProblemType TooManyBrokerUsers = new("too-many-broker-users", 422,
+        new("Your institution has as many users of the broker as it may have", "本机构的消息代理用户数量已达上限"),
+        new("Revoke one that is no longer needed; 'limit' says how many there may be.", "请撤销不再使用的用户；limit 为上限。"));
+
+    public static readonly IReadOnlyList<ProblemType> All =
+        [AddressRefused, HttpsNeeded, TooManyEndpoints, WrongEndpointState, CursorTooOld, AmqpNotOffered, TooManyBrokerUsers];
 }

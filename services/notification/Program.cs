@@ -10,8 +10,10 @@ builder.AddServiceDefaults(new("notification", "Notification",
 });
 builder.AddFeed();
 builder.AddWebhooks();
+builder.AddExchanges();
+builder.AddNotices();
 // last in, first out: the bus stops before the workers that store what it hears
-builder.AddBus(WhenReferralMoved.Subscription, WhenCapacityChanged.Subscription);
+builder.AddBus(WhenReferralMoved.Subscription, WhenCapacityChanged.Subscription, WhenNoticeRequested.Subscription);
 
 var app = builder.Build();
 if (await app.RunMigrations(args) || await app.RunRedrive(args))
@@ -31,4 +33,10 @@ RotateSecret.Map(v1);
 ListAttempts.Map(v1);
 ResendMessage.Map(v1);
 ReplayEvents.Map(v1);
+CreateBrokerUser.Map(v1);
+ListBrokerUsers.Map(v1);
+RotateBrokerUser.Map(v1);
+RevokeBrokerUser.Map(v1);
+ListInbox.Map(v1);
+AcknowledgeInbox.Map(v1);
 app.Run();

@@ -12,6 +12,8 @@ internal static class Registration
         ["Events"] = "Everything your institution is a party of, in one feed, also as a stream.",
         ["Endpoints"] = "Addresses for webhooks, and the secrets that sign them.",
         ["Attempts"] = "What came of each delivery.",
+        ["Inbox"] = "What the staff of your institution has not seen yet.",
+        ["Broker users"] = "Your institution's own exchange on the broker, for software that speaks AMQP.",
     };
 
     /// <summary>Heard, ordered, logged.</summary>
@@ -46,5 +48,23 @@ internal static class Registration
         builder.Services.AddHostedService<CatchUp>();
         builder.Services.AddHostedService<Replayer>();
         builder.Services.AddHostedService<Retention>();
+    }
+
+    /// <summary>A copy of the log for each institution that reads it over AMQP.</summary>
+    public static void AddExchanges(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<BrokerManagement>();
+        builder.Services.AddHostedService<BrokerUserKeeper>();
+        builder.Services.AddHostedService<ExchangePublisher>();
+    }
+
+    /// <summary>What people are told: staff by their inbox, patients by text message or e-mail.</summary>
+    public static void AddNotices(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton(NoticeSettings.From(builder.Configuration));
+        builder.Services.AddSingleton(services => new NoticeTemplates(services.GetRequiredService<IConfiguration>()));
+        builder.Services.AddSingleton<NoticeChannels>();
+        builder.Services.AddHostedService<NoticeSender>();
+        builder.Services.AddHostedService<InboxWriter>();
     }
 }

@@ -4,7 +4,7 @@ using Npgsql;
 namespace NotificationService;
 
 /// <summary>Takes away what nobody needs any more, in steps that hold no lock for long. The log is kept for its time.</summary>
-internal sealed class Retention(NpgsqlDataSource database, WebhookSettings settings, FeedSettings feed, TimeProvider clock, ILogger<Retention> log) : BackgroundService
+internal sealed class Retention(NpgsqlDataSource database, WebhookSettings settings, FeedSettings feed, NoticeSettings notices, TimeProvider clock, ILogger<Retention> log) : BackgroundService
 {
     private const int BatchSize = 2000;
     private static readonly TimeSpan Pause = TimeSpan.FromMinutes(10);
@@ -54,6 +54,14 @@ internal sealed class Retention(NpgsqlDataSource database, WebhookSettings setti
             delete from inbox where message_id in (
                 select message_id from inbox where heard_at < @before order by heard_at limit @BatchSize)
             """, now - feed.KeepInbox, ct);
+        await InSteps("""
+            delete from notice where id in (
+                select id from notice where state <> 'Waiting' and ended_at < @before order by ended_at limit @BatchSize)
+            """, now - notices.Keep, ct);
+        await InSteps("""
+            delete from inbox_item where (institution, thing) in (
+                select institution, thing from inbox_item where occurred_at < @before order by occurred_at limit @BatchSize)
+            """, now - feed.KeepLog, ct);
         await PruneLog(now - feed.KeepLog, ct);
         await InSteps("""
             delete from message where id in (

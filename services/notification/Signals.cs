@@ -16,6 +16,13 @@ internal sealed class Signals
     /// <summary>The log has grown: one for each of those who read on from where they are.</summary>
     public Signal LoggedForStreams { get; } = new();
     public Signal LoggedForExchanges { get; } = new();
+    public Signal LoggedForInbox { get; } = new();
+
+    /// <summary>Somebody is to be told something.</summary>
+    public Signal Notices { get; } = new();
+
+    /// <summary>A user of the broker was made or revoked.</summary>
+    public Signal BrokerUsers { get; } = new();
 
     /// <summary>A replay was asked for.</summary>
     public Signal Replays { get; } = new();
@@ -28,6 +35,7 @@ internal sealed class Signals
     {
         LoggedForStreams.Wake();
         LoggedForExchanges.Wake();
+        LoggedForInbox.Wake();
     }
 
     /// <summary>Messages of these endpoints may be due.</summary>

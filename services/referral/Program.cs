@@ -1,6 +1,7 @@
 using ReferralService;
 using ReferralService.Alliances;
 using ReferralService.Deadlines;
+using ReferralService.Notices;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Booking;
 using ReferralService.Workflow;
@@ -13,7 +14,11 @@ builder.AddServiceDefaults(new("referral", "Referral", "Two-way referrals of a m
 {
     Sections = ReferralRoutes.Sections,
 });
-builder.AddBus(new Subscription(WhenSchedulingAnswers.Queue, SchedulingEvents.Exchange, WhenSchedulingAnswers.Hears, typeof(WhenSchedulingAnswers)));
+builder.AddBus([
+    new(WhenSchedulingAnswers.Queue, SchedulingEvents.Exchange, WhenSchedulingAnswers.Hears, typeof(WhenSchedulingAnswers)),
+    // without the key of the notification service nobody could be told
+    .. NoticeKey.FileOf(builder.Configuration) is null ? Array.Empty<Subscription>() : [WhenPatientIsConcerned.Subscription],
+]);
 builder.AddReferrals();
 
 var app = builder.Build();

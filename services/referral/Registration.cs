@@ -39,6 +39,8 @@ internal static class Registration
         services.AddSingleton(new StoredGauge("referral_deadlines_late", "Deadlines that passed more than five seconds ago, counted up to 100000.",
             "select count(*)::float8 from (select from referral where next_deadline_at < now() - interval '5 seconds' limit 100000) late"));
 
+        services.AddSingleton<Notices.NoticeKey>();
+
         services.AddSingleton<IntakeDesk>();
         services.AddSingleton<ReferralNumbers>();
         services.AddSingleton<CreateReferral>();

@@ -70,6 +70,19 @@ internal static class AsyncApi
                 default: '5672'
             security:
               - $ref: '#/components/securitySchemes/brokerUser'
+          institutions:
+            host: '{brokerHost}:{brokerPort}'
+            protocol: amqp
+            protocolVersion: 0.9.1
+            pathname: /referral-institutions
+            description: The virtual host of the institutions; with TLS where it is reached from other machines.
+            variables:
+              brokerHost:
+                default: localhost
+              brokerPort:
+                default: '5672'
+            security:
+              - $ref: '#/components/securitySchemes/brokerUser'
           endpoint:
             host: '{endpointHost}'
             protocol: https
@@ -114,18 +127,19 @@ internal static class AsyncApi
     private static string InstitutionChannel() => $$"""
           institution-events:
             address: '{type}'
-            title: Events of one institution (planned)
+            title: Events of one institution
             description: >-
-              Planned: until the notification service serves it, use webhooks or the feed. A topic exchange of its own for
-              each institution that asks for it, with a copy of every event it is a party of. The institution's broker user
-              binds its queues there and nowhere else; the other exchanges are closed to it. The name of the exchange ends
-              in the institution's code.
+              A topic exchange of its own for each institution that asks for it with POST /v1/broker-users of the
+              notification service, with a copy of every event it is a party of from then on. Its users bind their queues
+              there and nowhere else; the names of the queues begin with the user's name and a dot. Everything else on the
+              broker is closed to them. The name of the exchange ends in the institution's code. A queue keeps a week and
+              64 MiB; whoever was away for longer reads the feed.
             servers:
-              - $ref: '#/servers/broker'
+              - $ref: '#/servers/institutions'
             parameters:
               type:
                 description: The event's type, e.g. referral.up.accepted; bind with * and #.
-        {{Exchange("institution-events." + Examples.Township)}}
+        {{Exchange("institution-events." + Examples.Township, "referral-institutions")}}
         """;
 
     private static string WebhookChannel() => """
@@ -140,7 +154,7 @@ internal static class AsyncApi
 
         """;
 
-    private static string Exchange(string name) => $"""
+    private static string Exchange(string name, string virtualHost = "referral") => $"""
             bindings:
               amqp:
                 is: routingKey
@@ -149,7 +163,7 @@ internal static class AsyncApi
                   type: topic
                   durable: true
                   autoDelete: false
-                  vhost: referral
+                  vhost: {virtualHost}
                 bindingVersion: 0.3.0
 
         """;
@@ -184,7 +198,7 @@ internal static class AsyncApi
             action: send
             channel:
               $ref: '#/channels/institution-events'
-            title: The notification service copies (planned)
+            title: The notification service copies
             summary: Every event of which the institution is a party.
             bindings:
               $ref: '#/components/operationBindings/published'
@@ -234,7 +248,7 @@ internal static class AsyncApi
           securitySchemes:
             brokerUser:
               type: userPassword
-              description: A broker user.
+              description: A user of the broker; institutions make theirs with POST /v1/broker-users of the notification service.
             webhookSignature:
               type: httpApiKey
               name: webhook-signature

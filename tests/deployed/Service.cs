@@ -101,7 +101,7 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
             return;
         using (var kill = Process.Start("kill", ["-TERM", Pid.ToString()]))
             await kill.WaitForExitAsync();
-        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(90));
         await _process!.WaitForExitAsync(timeout.Token);
         Write($"--- {name} was stopped ---");
     }

@@ -14,6 +14,8 @@ public static class Servers
 
     public static string Postgres => Need("REFERRAL_TEST_POSTGRES");
     public static string RolePassword => Need("REFERRAL_TEST_ROLE_PASSWORD");
+    /// <summary>The broker's HTTP interface, with the user that may change users and rights.</summary>
+    public static string RabbitMqManagement => Need("REFERRAL_TEST_RABBITMQ_MANAGEMENT");
     /// <summary>Folder with one published program per service.</summary>
     public static string Apps => Need("REFERRAL_TEST_APPS");
 

@@ -129,6 +129,7 @@ public sealed class ReplayTests(Service service) : IAsyncLifetime
         await service.Publish(referral.Next("submitted"));
         await Eventually.Is(async () => await owner.StateOf(id) == "Disabled", "it is gone");
         (await owner.GetAsync($"/v1/endpoints/{id}").Json()).TryGetProperty("disabledAt", out _).Should().BeTrue();
+        await Eventually.Is(async () => (await service.As(referral.Sender, "Coordinator").GetStringAsync("/v1/inbox")).Contains("endpoint.disabled"), "the staff sees it");
         (await Replay(owner, id, new { referralId = referral.Id })).StatusCode.Should().Be(HttpStatusCode.Conflict);
         (await owner.Command($"/v1/endpoints/{id}/messages/{Guid.NewGuid()}/resend")).StatusCode.Should().Be(HttpStatusCode.Conflict);
         var meanwhile = referral.Next("triage-started");

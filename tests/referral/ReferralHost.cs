@@ -14,8 +14,8 @@ using Xunit;
 
 namespace ReferralService.Tests;
 
-/// <summary>The referral service on real PostgreSQL and RabbitMQ, with the demo alliance loaded and a clock that tests move.</summary>
-public sealed class ReferralHost : IAsyncLifetime
+/// <summary>The referral service on real PostgreSQL and RabbitMQ, with the demo alliance loaded and a clock that tests move (not sealed: a test class with other settings names them in a class of its own).</summary>
+public class ReferralHost : IAsyncLifetime
 {
     public const string Township = "12210681DEM0001022";
     public const string OtherTownship = "12210681DEM00009X9";
@@ -23,7 +23,14 @@ public sealed class ReferralHost : IAsyncLifetime
     public const string Tertiary = "12210600DEM0000149";
     public const string Stranger = "12210682DEM003397A";
 
+    private readonly IReadOnlyDictionary<string, string>? _settings;
     private ServiceHost<Program> _host = null!;
+
+    public ReferralHost() : this(null)
+    {
+    }
+
+    protected ReferralHost(IReadOnlyDictionary<string, string>? settings) => _settings = settings;
 
     public TestDatabase Database { get; private set; } = null!;
     public string RabbitMq { get; private set; } = "";
@@ -34,7 +41,7 @@ public sealed class ReferralHost : IAsyncLifetime
     {
         Database = await TestDatabase.Create("referral", typeof(Program).Assembly);
         RabbitMq = await Servers.NewVirtualHost();
-        _host = new(Database.App, RabbitMq, Clock);
+        _host = new(Database.App, RabbitMq, Clock, _settings);
         await Services.GetRequiredService<ImportAlliance>().Run(Path.Combine(AppContext.BaseDirectory, "demo"));
         await Services.GetRequiredService<ImportRules>().Run(Path.Combine(AppContext.BaseDirectory, "demo", "rules"));
         await Services.GetRequiredService<AllianceDirectory>().Refresh();

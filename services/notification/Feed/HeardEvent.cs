@@ -42,7 +42,14 @@ internal sealed record HeardFacts
     public string? Priority { get; init; }
     public string? Department { get; init; }
     public string? PatientClass { get; init; }
+    public string? State { get; init; }
+    public IReadOnlyList<string>? Flags { get; init; }
+    public HeardDeadline? Deadline { get; init; }
+    public Guid? EndpointId { get; init; }
 }
+
+/// <summary>Which timer an event is about.</summary>
+internal sealed record HeardDeadline(string? Timer);
 
 /// <summary>An institution that may read an event.</summary>
 /// <param name="Masked">It acted, for example for a member, but is no party: the sensitive members are left out.</param>

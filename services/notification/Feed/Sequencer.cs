@@ -161,6 +161,7 @@ internal sealed class Sequencer(
                 as m(id, endpoint_id, position, masked, in_order)
             join taken t on t.position = m.position
             order by m.position
+            on conflict (id) do nothing
             """, new
         {
             fan.First,

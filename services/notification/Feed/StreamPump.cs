@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using System.Threading.Channels;
 using Dapper;
@@ -22,7 +23,7 @@ internal sealed class StreamPump(
     private readonly Lock _gate = new();
     private readonly Dictionary<string, HashSet<Listener>> _listeners = [];
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long _position;
+    private long _position, _lookedAt;
     private int _open;
 
     /// <summary>
@@ -31,7 +32,8 @@ internal sealed class StreamPump(
     /// </summary>
     public async Task<(Listener? Listener, Problem? Problem)> Listen(string institution, CancellationToken ct)
     {
-        await _started.Task.WaitAsync(ct);
+        // the database is away since the start: 503
+        await _started.Task.WaitAsync(TimeSpan.FromSeconds(5), ct);
         lock (_gate)
         {
             if (_open >= settings.Streams)
@@ -130,6 +132,10 @@ internal sealed class StreamPump(
     {
         if (Volatile.Read(ref _open) == 0)
         {
+            // nobody listens: the log is looked at now and then, not at each commit
+            if (Stopwatch.GetElapsedTime(_lookedAt) < Sweep)
+                return false;
+            _lookedAt = Stopwatch.GetTimestamp();
             var last = await LastPosition(ct);
             lock (_gate)
                 // whoever came meanwhile counts on everything after the position it was given

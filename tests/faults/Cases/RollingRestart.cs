@@ -32,21 +32,32 @@ internal static class RollingRestart
         var readers = new[] { ("scheduling", "/v1/slots?limit=1"), ("notification", "/v1/events?limit=1") }.Select(r => Task.Run(() =>
             Read(scene, () => Through(r.Item1, Alliance.Tertiary, "Clinician").GetAsync(r.Item2), stop.Token))).ToArray();
         await scene.Wait(scene.Pick(1, 2, 4));
-        for (var round = 0; round < scene.Pick(1, 1, 3); round++)
-            foreach (var instance in all)
-            {
-                // a rolling restart as deployments do it: out of the proxy or not, the process is told to end
-                if (scene.Random.Next(2) == 0)
-                    await nginx.Serve(all.Where(i => i != instance));
-                await instance.Stop();
-                await scene.Wait(0.5);
-                await instance.Start();
-                await nginx.Serve(all);
-                await scene.Wait(scene.Pick(0.3, 0.5, 1));
-            }
-        await work.Stop();
-        await stop.CancelAsync();
-        await Task.WhenAll(readers);
+        var slowest = 0.0;
+        try
+        {
+            for (var round = 0; round < scene.Pick(1, 1, 3); round++)
+                foreach (var instance in all)
+                {
+                    // a rolling restart as deployments do it: out of the proxy or not, the process is told to end
+                    if (scene.Random.Next(2) == 0)
+                        await nginx.Serve(all.Where(i => i != instance));
+                    var told = scene.Elapsed;
+                    await instance.Stop();
+                    slowest = Math.Max(slowest, scene.Elapsed - told);
+                    await scene.Wait(0.5);
+                    await instance.Start();
+                    await nginx.Serve(all);
+                    await scene.Wait(scene.Pick(0.3, 0.5, 1));
+                }
+        }
+        finally
+        {
+            // before the proxy goes
+            await work.Stop();
+            await stop.CancelAsync();
+            await Task.WhenAll(readers);
+        }
+        scene.Figure($"an instance ends within {slowest:0.0} s");
         var again = scene.Recorder.Answers.Count(a => a.Status is 0 or 502 or 503 or 504);
         scene.Figure($"{scene.Recorder.Answers.Count} answers, {again} asked again once");
         foreach (var other in others)

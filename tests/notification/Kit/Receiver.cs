@@ -69,7 +69,8 @@ internal sealed class Receiver : IAsyncDisposable
         using var reader = new StreamReader(http.Request.Body, Encoding.UTF8);
         var body = await reader.ReadToEndAsync();
         var headers = http.Request.Headers;
-        var received = new Received(headers["webhook-id"].ToString(), long.Parse(headers["webhook-timestamp"].ToString()),
+        _ = long.TryParse(headers["webhook-timestamp"].ToString(), out var timestamp);
+        var received = new Received(headers["webhook-id"].ToString(), timestamp,
             headers["webhook-signature"].ToString(), http.Request.ContentType ?? "", body, DateTimeOffset.UtcNow);
         Requests.Enqueue(received);
         await Behaviour(http, received);

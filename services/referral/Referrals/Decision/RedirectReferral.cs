@@ -32,6 +32,8 @@ internal sealed record RedirectReferral(
             return Refusals.Rule("/institution", "No such institution.", "未找到该机构。");
         if (target.Code == r.Sender)
             return Refusals.Rule("/institution", "The sender cannot be the target.", "转出机构不能作为接收机构。");
+        if (target.Synthetic != r.Synthetic)
+            return Refusals.Rule("/institution", "Sandbox and real institutions do not mix.", "测试机构与真实机构不能互转。");
         if (r.Tried.Contains(target.Code))
             return Refusals.TriedBefore;
         if (r.Leg >= MostLegs && !r.IsEmergency)

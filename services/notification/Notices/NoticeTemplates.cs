@@ -1,0 +1,56 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace NotificationService;
+
+/// <summary>
+/// The texts for patients: a file per notice and language in <c>Notices/Templates</c>. They may name the referral's
+/// number, place and time; there is nothing else they could name.
+/// </summary>
+internal sealed partial class NoticeTemplates
+{
+    private static readonly TimeSpan ChinaTime = TimeSpan.FromHours(8);
+    private static readonly string[] Languages = ["zh", "en"];
+    private static readonly HashSet<string> Known = ["no", "place", "time"];
+
+    private readonly Dictionary<(string Name, string Language), string> _texts = [];
+
+    public NoticeTemplates(IConfiguration configuration) : this(configuration["Notices:Templates"] ?? Path.Combine(AppContext.BaseDirectory, "Notices", "Templates"))
+    {
+    }
+
+    internal NoticeTemplates(string folder)
+    {
+        foreach (var file in Directory.GetFiles(folder, "*.txt"))
+        {
+            var parts = Path.GetFileName(file).Split('.');
+            var text = File.ReadAllText(file).Trim();
+            if (parts.Length != 3 || !Languages.Contains(parts[1]))
+                throw new InvalidOperationException($"Notice {file}: the name of the file is NAME.zh.txt or NAME.en.txt.");
+            foreach (Match placeholder in Placeholder().Matches(text))
+                if (!Known.Contains(placeholder.Groups[1].Value))
+                    throw new InvalidOperationException($"Notice {file}: {placeholder.Value} is none of {{no}}, {{place}} and {{time}}.");
+            _texts[(parts[0], parts[1])] = text;
+        }
+        foreach (var name in Names)
+            foreach (var language in Languages)
+                if (!_texts.ContainsKey((name, language)))
+                    throw new InvalidOperationException($"Notice {name} has no text in {language}.");
+    }
+
+    public IReadOnlyCollection<string> Names => [.. _texts.Keys.Select(k => k.Name).Distinct()];
+
+    /// <summary>The text, or null when there is no such notice.</summary>
+    public string? Text(string name, string language, string no, string place, DateTimeOffset? time) =>
+        !_texts.TryGetValue((name, language), out var text) ? null : Placeholder().Replace(text, placeholder => placeholder.Groups[1].Value switch
+        {
+            "no" => no,
+            "place" => place,
+            _ => time is not { } at ? "" : language == "zh"
+                ? at.ToOffset(ChinaTime).ToString("M月d日 HH:mm", CultureInfo.InvariantCulture)
+                : at.ToOffset(ChinaTime).ToString("d MMMM, HH:mm", CultureInfo.InvariantCulture),
+        });
+
+    [GeneratedRegex(@"\{(\w*)\}")]
+    private static partial Regex Placeholder();
+}

@@ -1,0 +1,62 @@
+using Referrals.Contracts;
+using ReferralService.Referrals;
+
+namespace ReferralService.Notices;
+
+/// <summary>What a patient is to be told of an event.</summary>
+/// <param name="Template">Name of the text at the notification service.</param>
+/// <param name="Place">Institution the patient is to go to, or hears from.</param>
+/// <param name="ExpiresAt">After this the patient does not need it any more.</param>
+internal sealed record PatientNotice(string Template, string Place, DateTimeOffset? StartsAt, DateTimeOffset ExpiresAt)
+{
+    private static readonly TimeSpan Fresh = TimeSpan.FromDays(2);
+
+    // readings, advice and consultations happen between doctors
+    private static readonly HashSet<ReferralKind> WithThePatient =
+        [ReferralKind.OutpatientTransfer, ReferralKind.InpatientTransfer, ReferralKind.Examination, ReferralKind.RehabReturn];
+
+    private static readonly HashSet<string> Told =
+    [
+        ReferralEvents.Submitted, ReferralEvents.Accepted, ReferralEvents.Waitlisted, ReferralEvents.Declined, ReferralEvents.Redirected,
+        ReferralEvents.BookingCancelled, ReferralEvents.NoShow, ReferralEvents.Cancelled, ReferralEvents.Expired,
+    ];
+
+    /// <summary>The events that may concern the patient.</summary>
+    public static IReadOnlyList<string> Hears =>
+    [
+        .. Told.Concat([ReferralEvents.Scheduled, ReferralEvents.Rescheduled, ReferralEvents.DeadlineWarning, ReferralEvents.ReturnInitiated,
+            ReferralEvents.FollowUpOverdue, ReferralEvents.Completed]).Select(name => "referral.*." + name),
+    ];
+
+    /// <summary>
+    /// Null when there is nothing to say: the referral has moved on since, it is a rehearsal, was typed in afterwards,
+    /// or the patient takes no part in it.
+    /// </summary>
+    public static PatientNotice? Of(string type, ReferralFacts facts, Referral now, DateTimeOffset time)
+    {
+        if (now.Channel == Channel.RETRO_ENTRY || now.Synthetic || now.InError || !WithThePatient.Contains(now.Kind) || !now.At(facts.State))
+            return null;
+        var name = ReferralEvents.NameOf(type);
+        switch (name)
+        {
+            case ReferralEvents.Scheduled or ReferralEvents.Rescheduled:
+                return facts.Booking?.Id == now.BookingId ? Appointment(name) : null;
+            case ReferralEvents.DeadlineWarning:
+                return facts.Deadline?.Timer == "Reminder" ? Appointment("reminder") : null;
+            case ReferralEvents.ReturnInitiated:
+                return new(name, now.Receiver, null, time + Fresh);
+            case ReferralEvents.FollowUpOverdue:
+                return new(name, now.Receiver, null, time + Fresh);
+            case ReferralEvents.Completed:
+                // where the way goes on, the next referral speaks
+                return now.Outcome is Outcome.PlanFinished or Outcome.NotReturned ? new(name, now.Receiver, null, time + Fresh) : null;
+            case ReferralEvents.Submitted when !now.IsUp || now.IsEmergency:
+                return null;
+            default:
+                return Told.Contains(name) ? new(name, now.Receiver, null, time + Fresh) : null;
+        }
+
+        PatientNotice? Appointment(string template) =>
+            now.BookingStartsAt is { } start && start > time ? new(template, now.Receiver, start, start) : null;
+    }
+}

@@ -1,0 +1,75 @@
+using System.Text.Json;
+using Dapper;
+using MassTransit;
+using Npgsql;
+using Referrals.Contracts;
+using ReferralService.Alliances;
+using ReferralService.Patients;
+using ReferralService.Workflow;
+using ServiceDefaults;
+using ServiceDefaults.Messaging;
+
+namespace ReferralService.Notices;
+
+/// <summary>
+/// Asks the notification service to tell the patient. It hears this service's own events, so that no move waits for it;
+/// the number goes out in a box that only the notification service opens, and its reading stands in the audit.
+/// </summary>
+internal sealed class WhenPatientIsConcerned(
+    ReferralStore store, NpgsqlDataSource database, PatientKeys keys, AllianceDirectory alliance, NoticeKey key, OutboxSignal outbox, TimeProvider clock)
+    : IConsumer<ReferralEvent>
+{
+    private const string Queue = "referral-patient-notices";
+
+    public static readonly Subscription Subscription = new(Queue, ReferralEvents.Exchange, PatientNotice.Hears, typeof(WhenPatientIsConcerned));
+
+    public async Task Consume(ConsumeContext<ReferralEvent> context)
+    {
+        var (e, now) = (context.Message, clock.GetUtcNow());
+        if (await store.Find(e.Data.Id.ToString()) is not { WrappedKey: { } wrapped } found
+            || PatientNotice.Of(e.Type, e.Data, found.Referral, now) is not { } notice)
+            return;
+        var referral = found.Referral;
+        await using var connection = await database.OpenConnectionAsync(context.CancellationToken);
+        if (await connection.ExecuteScalarAsync<byte[]?>("select identity from patient where id = @PatientId", new { referral.PatientId }) is not { } identity
+            || PhoneOf(JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), Json.Lenient)) is not { } phone)
+            return;
+        var recipient = SealedBox.Seal(key.Pem!, e.Id.ToString(), JsonSerializer.Serialize(new NoticeRecipient(phone, null), Json.Lenient));
+        var request = new NoticeRequested(e.Id, notice.Template, referral.ReferralNo, referral.IsEmergency,
+            alliance.Current.NameOf(notice.Place) ?? notice.Place, notice.StartsAt, notice.ExpiresAt, Convert.ToBase64String(recipient));
+        var told = await connection.ExecuteAsync("""
+            with fresh as (
+                insert into inbox (message_id, consumer) values (@Id, @Queue)
+                on conflict do nothing
+                returning message_id),
+            read as (
+                insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id)
+                select @now, 'system', @Receiver, 'system', 'OPERATIONS', 'notify-patient', 'allowed', @referralId from fresh)
+            insert into outbox (message_id, exchange, routing_key, body)
+            select message_id, @exchange, @routingKey, @body from fresh
+            """, new
+        {
+            e.Id, Queue, now, referral.Receiver, referralId = referral.Id,
+            exchange = NoticeRequests.Exchange, routingKey = NoticeRequests.Requested,
+            body = JsonSerializer.Serialize(request, Json.Lenient),
+        });
+        if (told > 0)
+            outbox.Wake();
+    }
+
+    /// <summary>A number a text message can go to, or null.</summary>
+    private static string? PhoneOf(Identity? patient)
+    {
+        var digits = string.Concat((patient?.Phone ?? "").Where(c => c is not (' ' or '-')));
+        return digits.Length is >= 7 and <= 16 && digits.TrimStart('+').All(char.IsAsciiDigit) ? digits : null;
+    }
+}
+
+/// <summary>The notification service's public key; without it patients are told nothing.</summary>
+internal sealed class NoticeKey(IConfiguration configuration)
+{
+    public string? Pem { get; } = FileOf(configuration) is { } file ? File.ReadAllText(file) : null;
+
+    public static string? FileOf(IConfiguration configuration) =>
+        configuration["Notices:PublicKeyFile"] is { Length: > 0 } file ? file : null;
+}

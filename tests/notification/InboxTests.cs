@@ -1,0 +1,116 @@
+using System.Net;
+using System.Text.Json;
+using Referrals.Contracts;
+
+namespace NotificationService.Tests;
+
+[Collection("service")]
+public sealed class InboxTests(Service service)
+{
+    private async Task<JsonElement[]> Inbox(string institution, string query = "") =>
+        [.. (await service.As(institution, "Clinician").GetAsync("/v1/inbox" + query).Json()).GetProperty("items").EnumerateArray()];
+
+    private Task<JsonElement> Line(string institution, string type) => Eventually.Get(
+        async () => (await Inbox(institution)).Where(i => i.GetProperty("type").GetString() == type).Cast<JsonElement?>().FirstOrDefault(), $"{type} is in the inbox").ContinueWith(t => t.Result!.Value);
+
+    private Task Empty(string institution) => Eventually.Is(async () => (await Inbox(institution)).Length == 0, "the inbox is empty");
+
+    private static Func<ReferralFacts, ReferralFacts> By(string institution) => f => f with { Institution = institution };
+
+    [Fact]
+    public async Task The_receiver_must_act_on_what_was_submitted_and_the_sender_has_seen_its_own_act()
+    {
+        var referral = A.Referral();
+        await service.Publish(referral.Next("submitted"));
+        var line = await Line(referral.Receiver, "referral.up.submitted");
+        line.GetProperty("mustAct").GetBoolean().Should().BeTrue();
+        line.GetProperty("subject").GetString().Should().Be(referral.No);
+        (await Inbox(referral.Sender)).Should().BeEmpty();
+        (await Inbox(A.Institution())).Should().BeEmpty();
+        (await service.As(referral.Receiver, "Head").GetAsync("/v1/inbox/counts").Json()).GetProperty("mustAct").GetInt32().Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_line_goes_when_the_institution_acts_and_the_newest_event_takes_the_place_of_the_one_before()
+    {
+        var referral = A.Referral();
+        await service.Publish(referral.Next("submitted"));
+        await Line(referral.Receiver, "referral.up.submitted");
+        await service.Publish(referral.Next("information-requested", By(referral.Receiver)));
+        await Line(referral.Sender, "referral.up.information-requested");
+        await Empty(referral.Receiver);
+        await service.Publish(referral.Next("information-supplied", By(referral.Sender)), referral.Next("deadline-warning", f => f with { Institution = "system", Deadline = new("Triage", DateTimeOffset.UtcNow, 1) }),
+            referral.Next("escalated", f => f with { Institution = "system", Deadline = new("Triage", DateTimeOffset.UtcNow, 2) }));
+        await Line(referral.Receiver, "referral.up.escalated");
+        (await Inbox(referral.Receiver)).Should().ContainSingle("one line per referral: the newest");
+        await service.Publish(referral.Next("closed", f => f with { Institution = referral.Sender, State = ReferralState.Closed }));
+        await Line(referral.Receiver, "referral.up.closed");
+        await Empty(referral.Sender);
+    }
+
+    [Fact]
+    public async Task A_line_is_acknowledged_once_and_never_unseen()
+    {
+        var referral = A.Referral();
+        await service.Publish(referral.Next("submitted"));
+        var seen = await Line(referral.Receiver, "referral.up.submitted");
+        var desk = service.As(referral.Receiver, "Registrar");
+        await service.Publish(referral.Next("priority-raised", By(referral.Sender)));
+        var newer = await Line(referral.Receiver, "referral.up.priority-raised");
+        (await desk.Command($"/v1/inbox/{referral.Id}/acknowledge", ifMatch: seen.GetProperty("etag").GetString())).StatusCode.Should().Be(HttpStatusCode.PreconditionFailed);
+        (await desk.Command($"/v1/inbox/{referral.Id}/acknowledge", ifMatch: newer.GetProperty("etag").GetString())).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await Inbox(referral.Receiver)).Should().BeEmpty();
+        (await desk.Command($"/v1/inbox/{referral.Id}/acknowledge")).StatusCode.Should().Be(HttpStatusCode.OK, "acknowledging again changes nothing");
+        (await service.Count("audit where action = 'inbox.acknowledge' and target = @Id", new { Id = referral.Id.ToString() })).Should().Be(1);
+        await service.Publish(referral.Next("escalated", f => f with { Institution = "system" }));
+        await Line(referral.Receiver, "referral.up.escalated");
+        (await service.As(A.Institution(), "Registrar").Command($"/v1/inbox/{referral.Id}/acknowledge")).StatusCode.Should().Be(HttpStatusCode.NotFound);
+        (await service.As(referral.Receiver, "Insurer").GetAsync("/v1/inbox")).StatusCode.Should().Be(HttpStatusCode.Forbidden);
+    }
+
+    [Fact]
+    public async Task What_was_typed_in_afterwards_wakes_nobody()
+    {
+        var (silent, loud) = (A.Referral(), A.Referral());
+        await service.Publish(silent.Next("submitted", f => f with { Flags = ["RETRO_ENTRY"] }), loud.Next("submitted"));
+        await Line(loud.Receiver, "referral.up.submitted");
+        (await Inbox(silent.Receiver)).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task The_receiver_a_redirect_left_behind_is_told_and_hears_nothing_more()
+    {
+        var (first, next) = (A.Institution(), A.Institution());
+        var referral = A.Referral(receiver: first);
+        await service.Publish(referral.Next("submitted", f => f with { Priority = Priority.Emergency }));
+        await Line(first, "referral.up.submitted");
+        await service.Publish(referral.Next("redirected", f => f with { Receiver = next, PreviousReceiver = first, Institution = f.Sender, Priority = Priority.Emergency }));
+        await Line(first, "referral.up.redirected");
+        await Line(next, "referral.up.redirected");
+        var acknowledged = referral.Next("acknowledged", f => f with { Receiver = next, Institution = next, Priority = Priority.Emergency });
+        await service.Publish(acknowledged);
+        await service.Logged(acknowledged);
+        await Empty(next);
+        (await service.As(first).GetStringAsync("/v1/events")).Should().Contain("redirected").And.NotContain("acknowledged", "whoever was left behind is no party of what follows");
+    }
+
+    [Fact]
+    public async Task Pages_and_filters_of_an_inbox_hold_each_line_once()
+    {
+        var receiver = A.Institution();
+        for (var i = 0; i < 5; i++)
+            await service.Publish(A.Referral(receiver: receiver).Next("submitted", f => f with { Priority = i == 3 ? Priority.Emergency : Priority.Routine, Department = i == 4 ? "05" : "03" }));
+        await Eventually.Is(async () => (await Inbox(receiver)).Length == 5, "five lines");
+        (await Inbox(receiver, "?priority=Emergency")).Should().ContainSingle();
+        (await Inbox(receiver, "?department=05")).Should().ContainSingle();
+        var (client, path, seen) = (service.As(receiver), (string?)"/v1/inbox?limit=2&department=03", new List<string>());
+        while (path is not null)
+        {
+            var answer = await client.GetAsync(path);
+            seen.AddRange((await answer.Json()).GetProperty("items").EnumerateArray().Select(i => i.GetProperty("id").GetString()!));
+            path = answer.Headers.TryGetValues("Link", out var links) ? links.Single().Split('<', '>')[1] : null;
+        }
+        seen.Should().HaveCount(4).And.OnlyHaveUniqueItems();
+        (await client.GetAsync("/v1/inbox?priority=Sometimes")).StatusCode.Should().Be(HttpStatusCode.BadRequest);
+    }
+}

@@ -1,0 +1,139 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FluentAssertions;
+using Microsoft.Extensions.DependencyInjection;
+using RabbitMQ.Client;
+using Referrals.Contracts;
+using ReferralService.Alliances;
+using ServiceDefaults;
+using TestKit;
+using Xunit;
+
+namespace ReferralService.Tests.Notices;
+
+/// <summary>Whom this service asks to be told what, and what it gives away by it.</summary>
+public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : IClassFixture<PatientNoticesTests.Telling>, IAsyncLifetime
+{
+    public Task InitializeAsync() => host.BecomeReal();
+
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    public sealed class Telling : ReferralHost
+    {
+        public static readonly ECDiffieHellman Key = ECDiffieHellman.Create(ECCurve.NamedCurves.nistP256);
+
+        public Telling() : base(new Dictionary<string, string> { ["Notices:PublicKeyFile"] = KeyFile() })
+        {
+        }
+
+        /// <summary>The demo is a sandbox: here all of it is real, but for one institution.</summary>
+        public async Task BecomeReal()
+        {
+            await Database.Execute("update institution set synthetic = (code = @Stranger); update directory_version set number = number + 1", new { Stranger });
+            await Services.GetRequiredService<AllianceDirectory>().Refresh();
+        }
+
+        private static string KeyFile()
+        {
+            var file = Path.GetTempFileName();
+            File.WriteAllText(file, Key.ExportSubjectPublicKeyInfoPem());
+            return file;
+        }
+    }
+
+    private const string Name = "测试欧阳静", Phone = "138 0000 1234";
+
+    private static void Reachable(JsonObject slip) =>
+        slip["patient"] = new JsonObject { ["name"] = Name, ["sex"] = "1", ["age"] = 60, ["phone"] = Phone };
+
+    /// <summary>Hears the requests as the notification service does.</summary>
+    private sealed class Requests : IAsyncDisposable
+    {
+        private readonly string _queue = "test-" + Guid.NewGuid();
+        private IConnection _connection = null!;
+        private IChannel _channel = null!;
+
+        public List<(NoticeRequested Notice, string Body)> Heard { get; } = [];
+
+        public static async Task<Requests> Of(ReferralHost host)
+        {
+            var requests = new Requests { _connection = await new ConnectionFactory { Uri = new Uri(host.RabbitMq) }.CreateConnectionAsync() };
+            requests._channel = await requests._connection.CreateChannelAsync();
+            await requests._channel.ExchangeDeclareAsync(NoticeRequests.Exchange, "topic", durable: true);
+            await requests._channel.QueueDeclareAsync(requests._queue);
+            await requests._channel.QueueBindAsync(requests._queue, NoticeRequests.Exchange, NoticeRequests.Requested);
+            return requests;
+        }
+
+        public async Task<NoticeRequested> Next(string notice, A referral) => await Eventually.Get(async () =>
+        {
+            while (await _channel.BasicGetAsync(_queue, autoAck: true) is { } message)
+            {
+                var body = Encoding.UTF8.GetString(message.Body.Span);
+                Heard.Add((JsonSerializer.Deserialize<NoticeRequested>(body, Json.Lenient)!, body));
+            }
+            return Heard.Select(h => h.Notice).FirstOrDefault(n => n.Notice == notice && n.ReferralNo == referral.No);
+        }, $"{notice} is asked for");
+
+        public async ValueTask DisposeAsync() => await _connection.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task An_appointment_is_told_to_the_patient_and_only_the_notification_service_can_read_to_whom()
+    {
+        await using var requests = await Requests.Of(host);
+        var referral = await A.Scheduled(host, Reachable);
+        var notice = await requests.Next("scheduled", referral);
+        notice.Place.Should().NotBeNullOrEmpty().And.NotBe(referral.Receiver, "a patient reads a name, not a code");
+        notice.StartsAt.Should().BeCloseTo(host.Clock.GetUtcNow().AddDays(1), TimeSpan.FromMinutes(5));
+        notice.ExpiresAt.Should().Be(notice.StartsAt!.Value);
+        JsonSerializer.Deserialize<NoticeRecipient>(
+            SealedBox.Open(Telling.Key.ExportPkcs8PrivateKeyPem(), notice.Id.ToString(), Convert.FromBase64String(notice.Recipient)), Json.Lenient)
+            .Should().Be(new NoticeRecipient("13800001234", null));
+        requests.Heard.Select(h => h.Body).Should().OnlyContain(body => !body.Contains("13800001234") && !body.Contains("138 0000") && !body.Contains(Name));
+        (await host.Database.Query<long>("select count(*) from audit where action = 'notify-patient' and referral_id = @Id", new { referral.Id })).Single().Should().BePositive("the reading of the number stands in the audit");
+    }
+
+    [Fact]
+    public async Task The_patient_is_reminded_two_hours_before_and_asked_where_nobody_came()
+    {
+        await using var requests = await Requests.Of(host);
+        var referral = await A.Scheduled(host, Reachable);
+        await requests.Next("scheduled", referral);
+        await host.Pass(TimeSpan.FromHours(22.1));
+        (await requests.Next("reminder", referral)).StartsAt.Should().NotBeNull();
+        await host.Pass(TimeSpan.FromHours(3));
+        await requests.Next("no-show", referral);
+    }
+
+    [Fact]
+    public async Task What_was_typed_in_afterwards_and_who_has_no_number_stay_silent()
+    {
+        await using var requests = await Requests.Of(host);
+        var late = await A.TypedInAfterwards(host, Reachable);
+        await late.Does("complete-treatment", new { diagnosisResult = "脑梗死", treatmentCourse = "溶栓", rehabEligible = false });
+        await late.Does("complete-without-return", new { reason = "CURED" });
+        var unreachable = await A.Scheduled(host);
+        var loud = await A.Scheduled(host, Reachable);
+        await requests.Next("scheduled", loud);
+        requests.Heard.Select(h => h.Notice.ReferralNo).Should().NotContain([late.No, unreachable.No]);
+    }
+
+    [Fact]
+    public async Task A_rehearsal_in_the_sandbox_reaches_no_real_institution_and_tells_no_patient_anything()
+    {
+        await using var requests = await Requests.Of(host);
+        var real = await A.Submitted(host, Reachable);
+        (await real.IsRefused("redirect", System.Net.HttpStatusCode.UnprocessableEntity,
+            body: new { institution = ReferralHost.Stranger, reason = "NO_CAPACITY", patientAgrees = true })).GetRawText().Should().Contain("/institution");
+        await host.Database.Execute("update referral set synthetic = true where id = @Id", new { real.Id });
+        (await real.IsRefused("redirect", System.Net.HttpStatusCode.UnprocessableEntity,
+            body: new { institution = ReferralHost.County, reason = "NO_CAPACITY", patientAgrees = true })).GetRawText().Should().Contain("/institution");
+        await real.Does("decline", new { reason = "NO_CAPACITY" });
+        var loud = await A.Scheduled(host, Reachable);
+        await requests.Next("scheduled", loud);
+        requests.Heard.Should().NotContain(h => h.Notice.Notice == "declined" && h.Notice.ReferralNo == real.No);
+    }
+}
