@@ -1,6 +1,8 @@
-using System.Text.Json;
+using Dapper;
+using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Patients;
+using ReferralService.Referrals.Annotations;
 using ReferralService.Referrals.Decision;
 using ReferralService.Referrals.Ending;
 using ReferralService.Referrals.Intake;

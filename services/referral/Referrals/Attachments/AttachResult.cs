@@ -84,6 +84,7 @@ internal sealed record AttachResult(
         {
             ["itemCode"] = c.ItemCode, ["laboratory"] = c.Laboratory, ["recognised"] = c.Recognised, ["mark"] = c.Mark,
             ["examinedOn"] = examined.ToString("yyyy-MM-dd"), ["qualityUntil"] = c.QualityUntil?.ToString("yyyy-MM-dd"),
+            ["repeated"] = repeats,
         };
         if (c.Attachment is { } file)
             move.Detail["attachment"] = file.ToString();
