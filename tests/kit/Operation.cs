@@ -13,6 +13,8 @@ public sealed partial record Operation(string Method, string Path, JsonElement D
 
     /// <summary>The last part of the path: the verb of a move.</summary>
     public string Verb => Path.Split('/')[^1];
+    /// <summary>The section it stands in.</summary>
+    public string Tag => Description.GetProperty("tags")[0].GetString()!;
     public bool NeedsToken => Description.TryGetProperty("security", out var security) && security.GetArrayLength() > 0;
     public bool TakesBody => Method is "post" or "put" or "patch";
     /// <summary>application/json, or what a file is sent as.</summary>

@@ -161,7 +161,7 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
     {
         var referral = await A.Submitted(host);
         foreach (var operation in Operation.Of(Service).Where(o => o.Path.StartsWith("/v1/referrals/{id}", StringComparison.Ordinal)))
-            await Refused(operation, Stranger, operation.Request([referral.No, Guid.NewGuid().ToString()], body: operation.Example ?? "%PDF-1.7"), 404, "not-found");
+            await Refused(operation, Stranger, operation.Request([referral.No, Guid.NewGuid().ToString()], body: operation.Verb == "attachments" ? "%PDF-1.7" : null), 404, "not-found");
     }
 
     [Fact]

@@ -48,7 +48,7 @@ internal static class InMemory
             Sender = down ? Hospital : Clinic, SenderClinician = Author, Author = Author,
             Receiver = down ? Clinic : Hospital, Tried = [down ? Clinic : Hospital], Department = Department,
             DiagnosisCode = "SECRET.I63.900", DiagnosisGroup = "I63", SlipVersion = 1,
-            DraftedAt = at, StateSince = at, ConsentAt = priority == Priority.Emergency ? null : at,
+            Synthetic = true, DraftedAt = at, StateSince = at, ConsentAt = priority == Priority.Emergency ? null : at,
             ExpectedArrival = down ? at.AddDays(2) : null, FollowUpsPlanned = down ? 2 : 0,
         };
     }

@@ -66,7 +66,7 @@ public sealed class AnnotationsTests(ReferralHost host)
         var read = draft.Etag;
         foreach (var (verb, body) in new (string, object)[]
         {
-            ("attach", new { title = "头颅CT", itemCode = "CT-001", laboratory = "前阳镇影像室", recognised = true, reference = "urn:x" }),
+            ("attach", new { title = "头颅CT", itemCode = "CT-001", laboratory = "前阳镇影像室", recognised = true, qualityUntil = "2099-12-31", reference = "urn:x" }),
             ("note", new { text = "家属周三来" }),
         })
         {
