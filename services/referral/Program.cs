@@ -22,8 +22,9 @@ builder.AddBus([
 builder.AddReferrals();
 
 var app = builder.Build();
-if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunImport(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunImport(args) || await app.RunCertificateKeys(args))
     return;
 app.UseServiceDefaults();
 app.MapReferrals();
+app.MapReports();
 app.Run();

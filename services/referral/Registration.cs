@@ -1,8 +1,11 @@
+using ReferralService.Accountability;
 using ReferralService.Alliances;
 using ReferralService.Alliances.Http;
 using ReferralService.Alliances.Import;
 using ReferralService.Alliances.Sheets;
+using ReferralService.Certificates;
 using ReferralService.Deadlines;
+using ReferralService.Indicators;
 using ReferralService.Patients;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Intake;
@@ -54,6 +57,22 @@ internal static class Registration
         services.AddSingleton<GetTimeline>();
         services.AddSingleton<GetEpisode>();
         services.AddSingleton<PrintSlip>();
+
+        services.AddSingleton(IndicatorSettings.From(builder.Configuration));
+        services.AddSingleton<MeasureReferrals>();
+        services.AddHostedService(s => s.GetRequiredService<MeasureReferrals>());
+        services.AddSingleton<CountMeasures>();
+        services.AddSingleton<Reach>();
+        services.AddSingleton<GetIndicators>();
+        services.AddSingleton<Scheme>();
+        services.AddSingleton<GetScore>();
+        services.AddSingleton<OpenExport>();
+        services.AddSingleton<CertificateKeys>();
+        services.AddSingleton<GetCertificate>();
+        services.AddSingleton<DownLedger>();
+        services.AddSingleton<GetRefusals>();
+        services.AddSingleton<GetDownGap>();
+        services.AddSingleton<HandleComplaints>();
     }
 
     /// <summary>Runs <c>import FOLDER</c> when it is asked for, and returns true when the process is done with that.</summary>
@@ -69,6 +88,29 @@ internal static class Registration
         Console.WriteLine($"{report.Lines} lines of {Path.GetFullPath(folder)}: {report.Lines - report.BadLines} good, {report.Changed} new or changed, {report.BadLines} bad; "
             + (report.Stored ? $"stored, with {packs} new rule packs." : "nothing was stored."));
         Environment.ExitCode = report.BadLines > 0 && store != Store.Good ? 1 : 0;
+        return true;
+    }
+
+    /// <summary>Figures, certificates and complaints: what is told about referrals, and moves none.</summary>
+    public static void MapReports(this IEndpointRouteBuilder routes)
+    {
+        GetIndicators.Map(routes);
+        GetScore.Map(routes);
+        OpenExport.Map(routes);
+        GetCertificate.Map(routes);
+        GetRefusals.Map(routes);
+        GetDownGap.Map(routes);
+        DownLedger.Map(routes);
+        HandleComplaints.Map(routes);
+    }
+
+    /// <summary>Runs <c>rotate-certificate-key</c> when it is asked for, and returns true when the process is done with that.</summary>
+    public static async Task<bool> RunCertificateKeys(this WebApplication app, string[] args)
+    {
+        if (args is not ["rotate-certificate-key"])
+            return false;
+        var kid = await app.Services.GetRequiredService<CertificateKeys>().Rotate(Certificates.Certificates.LongestSignature);
+        Console.WriteLine($"Key {kid} is published and signs in {CertificateKeys.Announced.TotalMinutes:0} minutes.");
         return true;
     }
 }

@@ -10,6 +10,11 @@ var results = new List<Result>();
 try
 {
     Console.WriteLine($"Each step runs {seconds} s on {Environment.ProcessorCount} cores, everything on them: services, database, broker and this program.");
+    if (Text("--only") is "indicators")
+    {
+        await new YearOfReferrals(alliance).Run();
+        return 0;
+    }
     Console.WriteLine(Result.Head);
     if (args.Contains("deadlines"))
     {

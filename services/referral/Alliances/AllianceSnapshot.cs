@@ -156,6 +156,12 @@ internal sealed class AllianceSnapshot
         return Timers.Find(timer, home, r.Priority, r.Kind, Settings.ProfileOf(home, at), at);
     }
 
+    /// <summary>Ids of all alliances, in order.</summary>
+    public IEnumerable<string> Alliances => _alliances.Keys.Order(StringComparer.Ordinal);
+
+    /// <summary>Everybody who is or was in it, with the days.</summary>
+    public IReadOnlyList<Membership> MembersOf(string alliance) => [.. _memberships.SelectMany(m => m).Where(m => m.Alliance == alliance)];
+
     public bool ShareAnAlliance(string a, string b, DateOnly on) => AlliancesOf(a, on).Intersect(AlliancesOf(b, on)).Any();
 
     /// <summary>True when an emergency of this sender and channel is accepted by the receiver before it is asked.</summary>

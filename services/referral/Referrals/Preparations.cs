@@ -1,6 +1,8 @@
-using System.Text.Json;
+using Dapper;
+using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Patients;
+using ReferralService.Referrals.Annotations;
 using ReferralService.Referrals.Decision;
 using ReferralService.Referrals.Ending;
 using ReferralService.Referrals.Intake;
@@ -139,6 +141,22 @@ internal static class Preparations
                 new Consequence<SubmitReferral>(id, m => m.Submit, new(ConfirmDuplicate: true), Required: true),
                 new Consequence<AcceptReferral>(id, m => m.Accept, new(command.Department, command.Clinician, null), Required: true)),
         ], null);
+    }
+
+    /// <summary>Does the receiver examine again what the sender's recognised result (互认) already says?</summary>
+    public static async Task<(AttachResult, IReadOnlyList<Birth>, Problem?)> Attach(Preparing<AttachResult> about)
+    {
+        if (about.Command.ItemCode is not { } item || about.Actor.Sides.HasFlag(Side.Sender))
+            return (about.Command, [], null);
+        await using var connection = await about.Services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync();
+        var repeats = await connection.ExecuteScalarAsync<bool>("""
+            select exists (select from history
+                           where referral_id = @Id and event = 'attachment-added' and institution = @Sender
+                             and detail->>'itemCode' = @item and (detail->>'recognised')::boolean
+                             -- a result whose quality control has run out is none
+                             and coalesce((detail->>'qualityUntil')::date >= @today, true))
+            """, new { about.Referral.Id, about.Referral.Sender, item, today = ChinaTime.DayOf(about.Services.GetRequiredService<MoveRunner>().Now) });
+        return (about.Command with { Repeats = repeats }, [], null);
     }
 
     /// <summary>

@@ -22,6 +22,9 @@ internal static class ReferralRoutes
     {
         ["Referrals"] = "Writing, finding and reading referrals.",
         ["Rules"] = "The alliance's rules as data: who should go up, who may come down, and what a referral is warned of.",
+        ["Indicators"] = "Figures of institutions and alliances, with their definitions.",
+        ["Accountability"] = "Refusals, silences, held-over patients, complaints, and the ledger of patients sent down.",
+        ["Certificates"] = "What an insurer may rely on.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
         ["Contracts"] = "Family-doctor contracts: who signed with whom.",
         ["Settings"] = "What an alliance sets for its members, and how long each timer is.",
@@ -100,7 +103,7 @@ internal static class ReferralRoutes
 
         moves.Map(m => m.RaisePriority, Roles.Clinical, "Routine becomes Urgent.", new ChangePriority("症状加重"));
         moves.Map(m => m.LowerPriority, Roles.Clinical, "Urgent becomes Routine, with a reason.", new ChangePriority("症状缓解"));
-        moves.Map(m => m.Attach, Roles.Desk, "Attach a result, with its mark of mutual recognition.", new AttachResult("头颅CT", "CT-001", "前阳镇影像室", true, new DateOnly(2026, 12, 31), "urn:oid:1.2.3"), needsIfMatch: false);
+        moves.Map(m => m.Attach, Roles.Desk, "Attach a result, with its mark of mutual recognition.", new AttachResult("头颅CT", "CT-001", "前阳镇影像室", true, new DateOnly(2026, 12, 31), "urn:oid:1.2.3"), needsIfMatch: false, prepare: Preparations.Attach);
         moves.Map(m => m.AddNote, Roles.Desk, "Add a note.", new Annotate("家属陪同"), needsIfMatch: false);
         moves.Map(m => m.AddAddendum, Roles.Clinical, "Add to what was written; the snapshot stays.", new Annotate("补充：既往青霉素过敏"), needsIfMatch: false);
         moves.Map(m => m.MarkInError, Roles.Clinical, "Entered in error: it leaves the indicators.", new MarkInError("录入患者错误"), needsIfMatch: false);

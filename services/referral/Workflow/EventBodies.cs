@@ -60,7 +60,7 @@ internal static class EventBodies
         Text("department", r.Department);
         Text("institution", move.Actor.Institution);
         Text("onBehalfOf", move.Actor.OnBehalfOf);
-        Text("clinician", r.Clinician ?? r.ClaimedBy);
+        Text("clinician", move.Extras.Clinician ?? r.Clinician ?? r.ClaimedBy);
         Text("greenChannel", r.GreenChannel?.ToString());
         Text("patientClass", r.PatientClass?.ToString());
         Texts("purposes", r.Purposes);

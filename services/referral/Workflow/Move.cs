@@ -30,6 +30,9 @@ internal enum Side
 /// <summary>The one who acts, with the sides it stands on for this referral.</summary>
 internal sealed record Actor(Side Sides, string Subject, string Institution, string Role, string? OnBehalfOf)
 {
+    /// <summary>The clinician who answers for it: software names the one it acts for.</summary>
+    public string Clinician => Role == nameof(ServiceDefaults.Auth.Role.Machine) ? OnBehalfOf ?? Subject : Subject;
+
     /// <summary>A timer or another service.</summary>
     public static readonly Actor System = new(Side.System, "system", "system", "System", null);
 }
@@ -86,6 +89,8 @@ internal sealed class Move<T>(T command, string verb, Actor actor, DateTimeOffse
 /// <summary>Members of an event that exist only at that event.</summary>
 internal sealed class EventExtras
 {
+    /// <summary>Who took it up, gave it back or refused it: not always who was named on the slip.</summary>
+    public string? Clinician { get; set; }
     public string? PreviousReceiver { get; set; }
     public ReferralState? PreviousState { get; set; }
     public FollowUpFacts? FollowUp { get; set; }

@@ -56,10 +56,14 @@ internal static class Refusals
         new("The patient's data was erased", "患者数据已删除"),
         new("Workflow and history remain; slip and identity are gone for good.", "仅保留流程与历史，表单与身份信息已永久删除。"));
 
+    public static readonly ProblemType NoCertificate = new("no-certificate", 409,
+        new("Nobody has accepted this referral yet", "该转诊尚未被接收"),
+        new("A certificate stands from the acceptance on; a reading or an advice has none.", "接收后方可出具转诊凭证；阅片与咨询类不出具。"));
+
     public static readonly IReadOnlyList<ProblemType> All =
     [
         NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, ReferredAgain, PatientKnown,
-        RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased, .. Alliances.DirectoryProblems.All,
+        RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased, NoCertificate, .. Alliances.DirectoryProblems.All,
     ];
 
     /// <summary>A rule with the member that breaks it.</summary>

@@ -96,13 +96,41 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
             Body = """{"nameZh":"样例","nameEn":"Sample","since":"2027-01-01","codes":["Q98"],"criteria":[{"code":"SAMPLE_UP","direction":"Up","textZh":"样例指征","textEn":"A sample"}]}""",
             Party = _ => host.As(ReferralHost.County, "AllianceOffice"), WrongRole = Clinic,
         },
+        new("/v1/indicators") { Party = _ => Head, WrongRole = host.As(ReferralHost.Tertiary, "Insurer") },
+        // what a figure means is everybody's to read
+        new("get /v1/indicators/definitions") { Party = _ => Clinic },
+        new("/v1/accountability") { Party = _ => Head, WrongRole = host.As(ReferralHost.Tertiary, "Insurer") },
+        new("/v1/certificates/{no}")
+        {
+            Thing = async () => [(await A.Accepted(host)).No + "-1"],
+            Party = _ => host.As("91210600INSURER001", "Insurer"), Stranger = Stranger, WrongRole = host.As(ReferralHost.Tertiary, "Operator"),
+        },
+        new("/v1/complaints") { Party = _ => Clinic, Stranger = Stranger, ForStranger = 200, WrongRole = host.As(ReferralHost.Township, "Insurer") },
+        new("/v1/complaints/{no}")
+        {
+            Thing = async () => [await Complaint()],
+            Party = operation => operation.Verb switch
+            {
+                "answer" => Head, "decide" => host.As(ReferralHost.County, "AllianceOffice"), _ => Clinic,
+            },
+            Stranger = Stranger, WrongRole = host.As(ReferralHost.Tertiary, "Registrar"),
+        },
         new("post /v1/referrals") { Body = A.UpwardSlip().ToJsonString(), Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
     ];
+
+    protected override IReadOnlyCollection<string> WithoutToken => [.. base.WithoutToken, "get /.well-known/jwks.json", "get /v1/open/indicators"];
+
+    private async Task<string> Complaint()
+    {
+        var referral = await A.Submitted(host);
+        var filed = await Clinic.Command($"/v1/referrals/{referral.Id}/complaints", new { about = "Delay", against = ReferralHost.Tertiary, text = "x" });
+        return (await filed.Json()).GetProperty("no").GetString()!;
+    }
 
     private static Task<string[]> Things(params string[] keys) => Task.FromResult(keys);
     private HttpClient Operator => host.As(ReferralHost.County, "Operator");
     private HttpClient Office(Operation _) => host.As(ReferralHost.County, "AllianceOffice");
-
+    private HttpClient Head => host.As(ReferralHost.Tertiary, "Head");
     private HttpClient Stranger => host.As(ReferralHost.Stranger);
     private HttpClient Clinic => host.As(ReferralHost.Township);
 

@@ -71,33 +71,48 @@ internal sealed record RateReferral(int? Rating, string? Text) : ICommand
 }
 
 /// <summary>Something attached: coded facts and where it lies, with the mark of mutual recognition (互认) where it has one.</summary>
+/// <param name="RepeatReason">Why the receiver did again what the sender's recognised result already says.</param>
 internal sealed record AttachResult(
-    string? Title, string? ItemCode, string? Laboratory, bool Recognised, DateOnly? QualityUntil, string? Reference) : ICommand
+    string? Title, string? ItemCode, string? Laboratory, bool Recognised, DateOnly? QualityUntil, string? Reference,
+    string? RepeatReason = null) : ICommand
 {
+    /// <summary>The receiver's own examination of an item that came with a recognised result.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool Repeats { get; init; }
+
     public void Check(Checks checks)
     {
         checks.Text(Title, "/title", 200);
         checks.Text(ItemCode, "/itemCode", 64, required: Recognised);
         checks.Text(Laboratory, "/laboratory", 100, required: Recognised);
         checks.Text(Reference, "/reference", 500);
+        checks.Text(RepeatReason, "/repeatReason", Reasons.TextLimit, required: false);
     }
 
-    /// <summary>A result that the receiver need not repeat.</summary>
-    public const string RecognisedFlag = "RECOGNISED_RESULT";
+    /// <summary>A result that the receiver need not repeat, and one that it repeated.</summary>
+    public const string RecognisedFlag = "RECOGNISED_RESULT", RepeatedFlag = "REPEATED_EXAMINATION";
 
-    public static void Keep(Referral r, Move<AttachResult> move)
+    public static Problem? Keep(Referral r, Move<AttachResult> move)
     {
         var c = move.Command;
-        move.Words = new System.Text.Json.Nodes.JsonObject { ["title"] = c.Title, ["reference"] = c.Reference }
+        if (c.Repeats && c.RepeatReason is null)
+            return Refusals.Rule("/repeatReason", "A recognised result of this item came with the referral: say why it was repeated.", "转诊单已附互认结果，重复检查须说明理由。");
+        move.Words = new System.Text.Json.Nodes.JsonObject { ["title"] = c.Title, ["reference"] = c.Reference, ["repeatReason"] = c.RepeatReason }
             .ToJsonString(ServiceDefaults.Json.Lenient);
         move.Detail = new()
         {
             ["itemCode"] = c.ItemCode, ["laboratory"] = c.Laboratory, ["recognised"] = c.Recognised,
-            ["qualityUntil"] = c.QualityUntil?.ToString("yyyy-MM-dd"),
+            ["qualityUntil"] = c.QualityUntil?.ToString("yyyy-MM-dd"), ["repeated"] = c.Repeats,
         };
-        move.Extras.Flags = c.Recognised ? [RecognisedFlag] : [];
+        List<string> flags = [];
+        if (c.Recognised)
+            flags.Add(RecognisedFlag);
+        if (c.Repeats)
+            flags.Add(RepeatedFlag);
+        move.Extras.Flags = flags;
         // partners hear of no draft: what was attached to one is counted with its submission
         if (c.Recognised && r.SubmittedAt is null)
             r.Flags = [.. r.Flags.Union([RecognisedFlag])];
+        return null;
     }
 }

@@ -10,14 +10,18 @@ internal sealed record DeclineReferral(string? Reason, string? Text) : ICommand
 {
     public void Check(Checks checks) => Reasons.Check(checks, Reason, Text);
 
-    public static Problem? Refuse(Referral r, Move<DeclineReferral> move) =>
-        move.Give(r.IsUp ? "DeclineUp" : "DeclineDown", move.Command.Reason, move.Command.Text) ?? Ends.At(r, move);
+    public static Problem? Refuse(Referral r, Move<DeclineReferral> move)
+    {
+        move.Extras.Clinician = move.Actor.Clinician;
+        return move.Give(r.IsUp ? "DeclineUp" : "DeclineDown", move.Command.Reason, move.Command.Text) ?? Ends.At(r, move);
+    }
 
     /// <summary>The receiver takes its acceptance back.</summary>
     public static Problem? AfterAcceptance(Referral r, Move<WithdrawAcceptance> move)
     {
         if (move.Give("WithdrawAcceptance", move.Command.Reason, move.Command.Text) is { } unknown)
             return unknown;
+        move.Extras.Clinician = move.Actor.Clinician;
         r.AfterAcceptance = true;
         return Ends.At(r, move);
     }

@@ -30,6 +30,7 @@ internal sealed record ClaimReferral : ICommand
         r.ClaimedBy = move.Actor.Subject;
         r.ClaimedUntil = move.Now + HeldFor(r, move);
         r.Assigned = false;
+        move.Extras.Clinician = r.ClaimedBy;
     }
 
     /// <summary>Whoever works on it keeps it: each move of the claimant starts the quarter of an hour again.</summary>
@@ -59,6 +60,8 @@ internal sealed record AssignReferral(string? Clinician) : ICommand
         r.ClaimedBy = move.Command.Clinician;
         r.ClaimedUntil = null;
         r.Assigned = true;
+        move.Extras.Clinician = r.ClaimedBy;
+        move.Detail = new() { ["clinician"] = r.ClaimedBy };
         return null;
     }
 }
@@ -80,6 +83,7 @@ internal sealed record ReleaseReferral(string? Reason, string? Text) : ICommand
             return Refusals.Rule("/reason", "Giving an assignment back needs a reason.", "退回指派须填写原因。");
         if (move.Command.Reason is not null && move.Give("GiveBack", move.Command.Reason, move.Command.Text) is { } unknown)
             return unknown;
+        move.Extras.Clinician = r.ClaimedBy;
         ClaimReferral.LetGo(r);
         return null;
     }

@@ -1,0 +1,173 @@
+using System.Data;
+using Dapper;
+using Npgsql;
+
+namespace ReferralService.Indicators;
+
+/// <summary>Counts the measures with SQL: all figures of one question from one snapshot of the tables.</summary>
+internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings settings)
+{
+    /// <summary>The figures, and the moment up to which everything is in them.</summary>
+    public async Task<(Counted Counted, DateTimeOffset AsOf)> Run(Question question, CancellationToken ct = default)
+    {
+        await using var connection = await database.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+        var parameters = Parameters(question, settings);
+        var asOf = await connection.ExecuteScalarAsync<DateTime>("select counted_at from measure_progress", transaction: transaction);
+        var referrals = (await connection.QueryAsync<Tally>(Referrals, parameters, transaction)).AsList();
+        var legs = (await connection.QueryAsync<Tally>(Legs, parameters, transaction)).ToDictionary(t => t.Key);
+        var missed = (await connection.QueryAsync<MissedDeadline>(Missed, parameters, transaction)).AsList();
+        // an institution may have had a leg of a referral that went on to another
+        var keys = referrals.Select(t => t.Key).Union(legs.Keys).Order(StringComparer.Ordinal);
+        var byKey = referrals.ToDictionary(t => t.Key);
+        return (new(
+            [.. keys.Select(key => With(byKey.GetValueOrDefault(key) ?? new Tally { Key = key }, legs.GetValueOrDefault(key)))], missed),
+            new(asOf, TimeSpan.Zero));
+    }
+
+    private static Tally With(Tally t, Tally? legs) => legs is null ? t : t with
+    {
+        Legs = legs.Legs, Accepted = legs.Accepted, Declined = legs.Declined, Advised = legs.Advised, Reported = legs.Reported,
+        Expired = legs.Expired, Redirected = legs.Redirected, Withdrawn = legs.Withdrawn, Unanswered = legs.Unanswered,
+        TakenBack = legs.TakenBack, AcceptMedian = legs.AcceptMedian, AcceptP90 = legs.AcceptP90, DeclineMedian = legs.DeclineMedian,
+        DeclineP90 = legs.DeclineP90, AdviseMedian = legs.AdviseMedian, AdviseP90 = legs.AdviseP90, ExpireMedian = legs.ExpireMedian,
+        SuspectedRefusals = legs.SuspectedRefusals, SilentLegs = legs.SilentLegs,
+    };
+
+    internal static object Parameters(Question q, IndicatorSettings settings) => new
+    {
+        institutions = q.Institutions.Select(i => i.Institution).ToArray(),
+        sinces = q.Institutions.Select(i => i.Since).ToArray(),
+        untils = q.Institutions.Select(i => i.Until ?? DateOnly.MaxValue).ToArray(),
+        q.Sent, q.Received, q.From, q.To, q.ByMember, settings.SuspectReasons, settings.LoopFrom,
+    };
+
+    /// <summary>Referrals of the question, once for each of its institutions or once for all of them.</summary>
+    internal const string Party = """
+        with scope as (
+            select * from unnest(@institutions, @sinces, @untils) as s (institution, since, until)
+        ),
+        party as (
+            select m.referral_id, case when @ByMember then s.institution else '' end as key
+            from measure m join scope s on s.institution = m.sender and m.submitted_on between s.since and s.until
+            where @Sent and m.submitted_on between @From and @To and not m.in_error
+            -- not "union all": a referral between two members counts once for the whole
+            union
+            select m.referral_id, case when @ByMember then s.institution else '' end
+            from measure m join scope s on s.institution = m.receiver and m.submitted_on between s.since and s.until
+            where @Received and m.submitted_on between @From and @To and not m.in_error
+        )
+        """;
+
+    private const string Referrals = Party + """
+        select p.key,
+               count(*) filter (where direction = 'Up') as up,
+               count(*) filter (where direction = 'Down') as down,
+               count(turnaround) as turnarounds,
+               coalesce(sum(turnaround), 0)::bigint as turnaround_seconds,
+               percentile_disc(0.5) within group (order by turnaround) as turnaround_median,
+               percentile_disc(0.9) within group (order by turnaround) as turnaround_p90,
+               count(*) filter (where rehab_eligible) as eligible,
+               count(*) filter (where rehab_eligible and return_accepted_at <=
+                   case @LoopFrom when 'Accepted' then accepted_at else arrived_at end + interval '48 hours') as returned_within48_hours,
+               count(*) filter (where rehab_eligible and returned) as returned,
+               count(*) filter (where rehab_eligible and held_over) as held_over,
+               count(*) filter (where direction = 'Down' and arrived_at is not null) as down_arrived,
+               count(*) filter (where direction = 'Down' and arrived_at is not null and follow_ups > 0) as down_followed,
+               count(*) filter (where in_alliance) as in_alliance,
+               count(*) filter (where direction = 'Up' and out_of_region) as out_of_region,
+               count(*) filter (where direction = 'Up' and no_indication) as no_indication,
+               sum(recognised) as recognised_results,
+               sum(repeated) as repeated_examinations,
+               count(*) filter (where expected and priority <> 'Emergency') as expected,
+               count(*) filter (where expected and priority <> 'Emergency' and no_shows > 0) as missed,
+               count(*) filter (where to_book) as to_book,
+               count(*) filter (where to_book and waitlisted) as waitlisted,
+               count(*) filter (where direction = 'Up' and from_primary) as up_from_primary,
+               count(rating) as rated,
+               coalesce(sum(rating), 0) as rating_sum,
+               count(*) filter (where rating >= 4) as rated_good,
+               count(*) filter (where priority = 'Emergency') as emergencies,
+               count(acknowledging) as acknowledged,
+               percentile_disc(0.5) within group (order by acknowledging) as acknowledge_median,
+               percentile_disc(0.9) within group (order by acknowledging) as acknowledge_p90,
+               count(arriving) as emergency_arrived,
+               percentile_disc(0.5) within group (order by arriving) as arrival_median,
+               percentile_disc(0.9) within group (order by arriving) as arrival_p90,
+               sum(cardinality(m.missed)) as missed_deadlines,
+               count(*) filter (where cardinality(m.missed) > 0) as late_referrals,
+               count(*) filter (where direction = 'Up' and scheduled_at is not null) as booked,
+               count(*) filter (where direction = 'Up' and scheduled_at is not null and contracted) as booked_contracted
+        from party p
+        join measure m using (referral_id)
+        cross join lateral (
+            select case when scheduled_at is not null and priority <> 'Emergency' and not retro
+                        then greatest(0, floor(extract(epoch from scheduled_at - submitted_at)))::bigint end as turnaround,
+                   -- "greatest" passes over a null: nobody was acknowledged after no time at all
+                   case when priority = 'Emergency' and not retro and acknowledged_at is not null
+                        then greatest(0, floor(extract(epoch from acknowledged_at - emergency_at)))::bigint end as acknowledging,
+                   case when priority = 'Emergency' and not retro and arrived_at is not null
+                        then greatest(0, floor(extract(epoch from arrived_at - emergency_at)))::bigint end as arriving,
+                   accepted_at is not null and kind not in ('DiagnosticReading', 'Advice') as to_book
+        ) lasted
+        group by p.key
+        """;
+
+    private const string Missed = Party + """
+        select p.key, split_part(one, '/', 1) as timer, split_part(one, '/', 2)::int as level, count(*) as count
+        from party p join measure m using (referral_id) cross join unnest(m.missed) as one
+        group by 1, 2, 3 order by 1, 2, 3
+        """;
+
+    /// <summary>Legs of the question that somebody had to answer: an emergency is not asked, what was typed in afterwards neither.</summary>
+    private const string Legs = """
+        with scope as (
+            select * from unnest(@institutions, @sinces, @untils) as s (institution, since, until)
+        ),
+        party as (
+            select l.referral_id, l.leg, case when @ByMember then s.institution else '' end as key
+            from measure m
+            join scope s on s.institution = m.sender and m.submitted_on between s.since and s.until
+            join measure_leg l using (referral_id)
+            where @Sent and m.submitted_on between @From and @To and not m.in_error and m.priority <> 'Emergency' and not m.retro
+            union
+            select l.referral_id, l.leg, case when @ByMember then s.institution else '' end
+            from measure m
+            join measure_leg l using (referral_id)
+            join scope s on s.institution = l.receiver and m.submitted_on between s.since and s.until
+            where @Received and m.submitted_on between @From and @To and not m.in_error and m.priority <> 'Emergency' and not m.retro
+        )
+        select p.key,
+               count(*) as legs,
+               count(*) filter (where answer = 'Accepted') as accepted,
+               count(*) filter (where answer = 'Declined') as declined,
+               count(*) filter (where answer = 'Advised') as advised,
+               count(*) filter (where answer = 'Reported') as reported,
+               count(*) filter (where answer = 'Expired') as expired,
+               count(*) filter (where answer = 'Redirected') as redirected,
+               count(*) filter (where answer = 'Withdrawn') as withdrawn,
+               count(*) filter (where answer is null) as unanswered,
+               count(taken_back_at) as taken_back,
+               percentile_disc(0.5) within group (order by took) filter (where answer = 'Accepted') as accept_median,
+               percentile_disc(0.9) within group (order by took) filter (where answer = 'Accepted') as accept_p90,
+               percentile_disc(0.5) within group (order by took) filter (where answer = 'Declined') as decline_median,
+               percentile_disc(0.9) within group (order by took) filter (where answer = 'Declined') as decline_p90,
+               percentile_disc(0.5) within group (order by took) filter (where answer = 'Advised') as advise_median,
+               percentile_disc(0.9) within group (order by took) filter (where answer = 'Advised') as advise_p90,
+               percentile_disc(0.5) within group (order by took) filter (where answer = 'Expired') as expire_median,
+               count(*) filter (where
+        """ + Suspected + """
+                   ) as suspected_refusals,
+               count(*) filter (where silences > 0) as silent_legs
+        from party p
+        join measure_leg l using (referral_id, leg)
+        cross join lateral (select greatest(0, floor(extract(epoch from answered_at - opened_at)))::bigint as took) lasted
+        group by p.key
+        """;
+
+    /// <summary>推诿: refused without a reason that justifies it, never answered, or sent on because nobody answered.</summary>
+    internal const string Suspected = """
+         (answer = 'Declined' and reason = any(@SuspectReasons) or taken_back_reason = any(@SuspectReasons)
+             or answer = 'Expired' or answer = 'Redirected' and reason = 'NO_ANSWER')
+        """;
+}
