@@ -72,11 +72,11 @@ internal sealed class RandomReferrals(AllianceSnapshot alliance, IReadOnlyDictio
     // what the sweeper would do with the first timer that is due
     private bool Late(Referral r, DateTimeOffset now)
     {
-        if (Timers.Running(r).Where(t => t.DueAt <= now).MinBy(t => t.DueAt) is not { } due || Timers.RungOf(r, due) is not { } rung)
+        if (Timers.Running(r).Where(t => t.DueAt <= now).MinBy(t => t.DueAt) is not { } due || Timers.StepOf(r, due, alliance) is not { Rung: var rung })
             return false;
         var facts = new DeadlineFacts(due.Timer, due.DueAt!.Value, due.Level + 1);
         var climbed = r.Copy();
-        Timers.Climb(climbed, due);
+        Timers.Climb(climbed, due, alliance);
         return rung switch
         {
             Rung.Acts => due.Timer switch
