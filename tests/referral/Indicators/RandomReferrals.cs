@@ -118,7 +118,7 @@ internal sealed class RandomReferrals(AllianceSnapshot alliance, IReadOnlyDictio
             case 8: Raise(r, m => m.Advise, new AdviseReferral("ADVICE_ONLY", "x"), Side.Receiver, now); break;
             case 9:
                 var target = Pick(_institutions);
-                Raise(r, m => m.Redirect, new RedirectReferral(target, departments[target], null, Pick(["NO_ANSWER", "NO_CAPACITY"]), null, true), Pick([Side.Sender, Side.Receiver]), now);
+                Raise(r, m => m.Redirect, new RedirectReferral(target, departments[target], null, Pick(["NO_ANSWER", "NO_CAPACITY"]), "x", true), Pick([Side.Sender, Side.Receiver]), now);
                 break;
             case 10 or 11: Raise(r, m => m.Booked, new RecordBooking(r.Leg, r.BookingAttempt + 1, Guid.NewGuid(), "Slot", now.AddHours(20), now.AddHours(21), null, null), Side.System, now); break;
             case 12: Raise(r, m => m.NoCapacity, new RecordNoCapacity(r.Leg, r.BookingAttempt + 1), Side.System, now); break;
