@@ -172,6 +172,8 @@ internal sealed class RandomReferrals(AllianceSnapshot alliance, IReadOnlyDictio
         var r = InMemory.New(kind, priority, agreement: priority == Priority.Emergency && _random.Next(2) == 0, now);
         r.Sender = sender ?? Pick(_institutions);
         r.Receiver = receiver ?? Pick([.. _institutions.Where(i => i != r.Sender)]);
+        // the demo's institutions are a sandbox, and a sandbox keeps to itself
+        r.Synthetic = true;
         (r.Tried, r.Department, r.Contracted) = ([r.Receiver], departments[r.Receiver], _random.Next(4) == 0);
         r.Flags = _random.Next(10) switch { 0 => ["NO_INDICATION"], 1 => ["IN_CATALOGUE_NO_INDICATION", "DUPLICATE_CONFIRMED"], 2 => ["RETRO_ENTRY"], _ => [] };
         r.ConsentAt = now;
