@@ -119,7 +119,7 @@ internal sealed class RandomReferrals(AllianceSnapshot alliance, IReadOnlyDictio
             case 8: Raise(r, m => m.Advise, new AdviseReferral("ADVICE_ONLY", "x"), Side.Receiver, now); break;
             case 9:
                 var target = Pick(_institutions);
-                Raise(r, m => m.Redirect, new RedirectReferral(target, departments[target], null, Pick(["NO_ANSWER", "NO_CAPACITY"]), null, true), Pick([Side.Sender, Side.Receiver]), now);
+                Raise(r, m => m.Redirect, new RedirectReferral(target, departments[target], null, Pick(["NO_ANSWER", "NO_CAPACITY"]), "x", true), Pick([Side.Sender, Side.Receiver]), now);
                 break;
             case 10 or 11: Raise(r, m => m.Booked, new RecordBooking(r.Leg, r.BookingAttempt + 1, Guid.NewGuid(), "Slot", now.AddHours(20), now.AddHours(21), null, null), Side.System, now); break;
             case 12: Raise(r, m => m.NoCapacity, new RecordNoCapacity(r.Leg, r.BookingAttempt + 1), Side.System, now); break;
@@ -177,6 +177,8 @@ internal sealed class RandomReferrals(AllianceSnapshot alliance, IReadOnlyDictio
         var r = InMemory.New(kind, priority, agreement: priority == Priority.Emergency && _random.Next(2) == 0, now);
         r.Sender = sender ?? Pick(_institutions);
         r.Receiver = receiver ?? Pick([.. _institutions.Where(i => i != r.Sender)]);
+        // the demo's institutions are a sandbox, and a sandbox keeps to itself
+        r.Synthetic = true;
         (r.Tried, r.Department, r.Contracted) = ([r.Receiver], departments[r.Receiver], _random.Next(4) == 0);
         r.Flags = _random.Next(10) switch { 0 => ["NO_INDICATION"], 1 => ["IN_CATALOGUE_NO_INDICATION", "DUPLICATE_CONFIRMED"], 2 => ["RETRO_ENTRY"], _ => [] };
         r.ConsentAt = now;
