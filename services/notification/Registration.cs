@@ -11,6 +11,7 @@ internal static class Registration
         ["Events"] = "Everything your institution is a party of, in one feed.",
         ["Endpoints"] = "Addresses for webhooks, and the secrets that sign them.",
         ["Attempts"] = "What came of each delivery.",
+        ["Audit"] = "Who did or was refused what.",
     };
 
     /// <summary>Heard, ordered, logged.</summary>

@@ -6,6 +6,7 @@ using ReferralService.Referrals.Booking;
 using ReferralService.Workflow;
 using Referrals.Contracts;
 using ServiceDefaults;
+using ServiceDefaults.Auditing;
 using ServiceDefaults.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -15,10 +16,12 @@ builder.AddServiceDefaults(new("referral", "Referral", "Two-way referrals of a m
 });
 builder.AddBus(new Subscription(WhenSchedulingAnswers.Queue, SchedulingEvents.Exchange, WhenSchedulingAnswers.Hears, typeof(WhenSchedulingAnswers)));
 builder.AddReferrals();
+builder.AddAudit("a.referral_id in (select r.id from referral r where r.sender = @me or r.submitted_at is not null and (r.receiver = @me or @me = any(r.tried)))");
 
 var app = builder.Build();
-if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunImport(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args) || await app.RunImport(args))
     return;
 app.UseServiceDefaults();
 app.MapReferrals();
+ExportAudit.Map(app);
 app.Run();

@@ -6,6 +6,7 @@ using SchedulingService.Slots;
 using SchedulingService.Waiting;
 using SchedulingService.Wards;
 using ServiceDefaults;
+using ServiceDefaults.Auditing;
 using ServiceDefaults.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -16,12 +17,14 @@ builder.AddBus(WhenReferralMoved.Subscription);
 builder.Services.AddSingleton<AppointmentCodes>();
 builder.Services.AddSingleton<Changes>();
 builder.Services.AddSingleton<Commands>();
+builder.AddAudit("a.referral_id in (select n.referral_id from need n where @me in (n.sender, n.receiver))");
 
 var app = builder.Build();
-if (await app.RunMigrations(args) || await app.RunRedrive(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args))
     return;
 app.UseServiceDefaults();
 
+ExportAudit.Map(app);
 var v1 = app.MapGroup("/v1").RequireAuthorization();
 PublishSlots.Map(v1);
 ListSlots.Map(v1);

@@ -94,6 +94,7 @@ public static class Defaults
     // one place turns what nobody foresaw into an answer: the reason goes to the log, the caller gets a trace id
     private static async Task AnswerFaults(HttpContext http, RequestDelegate next)
     {
+        Auditing.AuditTrail.Begin();
         try
         {
             await next(http);

@@ -39,7 +39,7 @@ public sealed class OpenApiTests(Scheduling scheduling)
                     continue;
                 var responses = operation.Value.GetProperty("responses");
                 var answer = responses.EnumerateObject().Single(r => r.Name is "200" or "201").Value;
-                answer.GetProperty("content").GetProperty("application/json").TryGetProperty("example", out _).Should().BeTrue(what);
+                answer.GetProperty("content").EnumerateObject().Single().Value.TryGetProperty("example", out _).Should().BeTrue(what);
                 string[] errors = operation.Name == "post" ? ["400", "401", "403", "413", "415", "422", "503"] : ["400", "401", "403", "503"];
                 responses.EnumerateObject().Select(r => r.Name).Should().Contain(errors, what);
                 if (operation.Name == "post")

@@ -21,6 +21,7 @@ internal static class ReferralRoutes
     {
         ["Referrals"] = "Writing, finding and reading referrals.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
+        ["Audit"] = "Who did, read or was refused what.",
     };
 
     public static void MapReferrals(this IEndpointRouteBuilder routes)

@@ -227,10 +227,10 @@ internal sealed class ReferralStore(NpgsqlDataSource database, PatientKeys keys,
             order by o.n
         ),
         audited as (
-            insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id)
-            select @now, h.subject, h.institution, h.role, @purpose, h.verb, 'allowed', moved.id
-            from moved, (select distinct on (verb) * from unnest(@h_verb, @h_subject, @h_institution, @h_role)
-                         as a (verb, subject, institution, role)) h
+            insert into audit (at, subject, institution, role, on_behalf_of, purpose, action, verdict, referral_id)
+            select @now, h.subject, h.institution, h.role, h.on_behalf_of, @purpose, h.verb, 'allowed', moved.id
+            from moved, (select distinct on (verb) * from unnest(@h_verb, @h_subject, @h_institution, @h_role, @h_behalf)
+                         as a (verb, subject, institution, role, on_behalf_of)) h
         )
         """;
 
