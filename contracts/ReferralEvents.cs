@@ -93,7 +93,7 @@ public sealed record ReferralFacts
     public bool? RehabEligible { get; init; }
     public FollowUpFacts? FollowUp { get; init; }
     public DeadlineFacts? Deadline { get; init; }
-    /// <summary>Coded warnings that were overridden, e.g. <c>NO_INDICATION</c>.</summary>
+    /// <summary>What the indicators count: warnings that were overridden, e.g. <c>IN_CATALOGUE_NO_INDICATION</c>, and what was noted by code.</summary>
     public IReadOnlyList<string>? Flags { get; init; }
     /// <summary>Satisfaction, 1 (bad) to 5 (good).</summary>
     public int? Rating { get; init; }
@@ -199,7 +199,7 @@ public static class ReferralEvents
     public static readonly IReadOnlyList<EventDefinition> All =
     [
         new(Submitted, "The sender asked; the receiver may now see it.", "greenChannel", "patientClass", "purposes",
-            "parentId", "parentNo", "relation", "expectedArrival", "contracted", "standingAgreement", "flags"),
+            "parentId", "parentNo", "relation", "expectedArrival", "contracted", "standingAgreement", "reason", "flags"),
         new(TriageStarted, "A clinician of the receiver claimed it.", "clinician"),
         new(Assigned, "A coordinator gave it to a clinician.", "clinician"),
         new(Released, "The clinician gave it back, or the claim ran out.", "clinician", "reason"),

@@ -49,7 +49,10 @@ public sealed record SchedulingFacts
     public string? Reason { get; init; }
     /// <summary>Who cancelled: Sender, Receiver or System.</summary>
     public string? By { get; init; }
-    /// <summary>Free places by day, for <c>capacity-changed</c>.</summary>
+    /// <summary>
+    /// All free places of this kind in this department by day, for <c>capacity-changed</c>: a day that is not named has
+    /// none. It replaces what was said before; of two such events the one with the later <c>time</c> is the truth.
+    /// </summary>
     public IReadOnlyList<FreePlaces>? Free { get; init; }
 }
 
@@ -87,6 +90,6 @@ public static class SchedulingEvents
         new(NoShow, "The slot ended and nobody came.", "referralId", "referralNo", "leg", "attempt", "bookingId"),
         new(Released, "What a finished referral held is free again.", "referralId", "referralNo", "leg", "attempt",
             "bookingId"),
-        new(CapacityChanged, "The free places of a department changed.", "free"),
+        new(CapacityChanged, "The free places of one kind in a department changed.", "free"),
     ];
 }

@@ -4,6 +4,7 @@ using ReferralService.Patients;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Intake;
 using ReferralService.Referrals.Reading;
+using ReferralService.Rules;
 using ReferralService.Workflow;
 
 namespace ReferralService;
@@ -18,6 +19,8 @@ internal static class Registration
         services.AddSingleton<AllianceDirectory>();
         services.AddHostedService(s => s.GetRequiredService<AllianceDirectory>());
         services.AddSingleton<ImportAlliance>();
+        services.AddSingleton<ImportRules>();
+        services.AddSingleton<Once>();
 
         services.AddSingleton<ReferralStateMachine>();
         services.AddSingleton<MoveIndex>();
@@ -47,7 +50,8 @@ internal static class Registration
         if (args is not ["import", var folder])
             return false;
         var rows = await app.Services.GetRequiredService<ImportAlliance>().Run(folder);
-        Console.WriteLine($"{rows} rows of {Path.GetFullPath(folder)} are loaded.");
+        var packs = await app.Services.GetRequiredService<ImportRules>().Run(Path.Combine(folder, "rules"));
+        Console.WriteLine($"{rows} rows and {packs} new rule packs of {Path.GetFullPath(folder)} are loaded.");
         return true;
     }
 }

@@ -51,6 +51,13 @@ internal sealed class Change(
         })));
     }
 
+    /// <summary>Tells an event that is about no referral, with the commit.</summary>
+    public void Say(string type, string subject, DateTimeOffset at, SchedulingFacts facts)
+    {
+        var id = Guid.NewGuid();
+        _events.Add((id, type, EventBodies.Write(id, type, subject, at, facts)));
+    }
+
     // what is said about a referral is numbered, so that its hearers can tell older news from newer
     private Task<long> NextAttempt(Need need) =>
         connection.QuerySingleAsync<long>("""

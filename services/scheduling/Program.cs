@@ -1,8 +1,10 @@
 using SchedulingService;
 using SchedulingService.Bookings;
+using SchedulingService.Capacity;
 using SchedulingService.Http;
 using SchedulingService.Needs;
 using SchedulingService.Slots;
+using SchedulingService.Timers;
 using SchedulingService.Waiting;
 using SchedulingService.Wards;
 using ServiceDefaults;
@@ -18,6 +20,9 @@ builder.Services.AddSingleton<AppointmentCodes>();
 builder.Services.AddSingleton<Changes>();
 builder.Services.AddSingleton<Commands>();
 builder.AddAudit("a.referral_id in (select n.referral_id from need n where @me in (n.sender, n.receiver))");
+builder.Services.AddSingleton<TellCapacity>();
+builder.Services.AddSingleton(services => services.GetRequiredService<TellCapacity>().Round);
+builder.Services.AddHostedService<Clockwork>();
 
 var app = builder.Build();
 if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args))

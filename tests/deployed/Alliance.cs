@@ -81,11 +81,11 @@ public class Alliance : IAsyncDisposable
         _brokerIsDown = false;
     }
 
-    /// <summary>PostgreSQL ends without a word to anybody, as in a crash of its machine.</summary>
-    public async Task StopPostgres()
+    /// <summary>PostgreSQL ends: <c>immediate</c> without a word to anybody, as in a crash of its machine, or <c>fast</c>.</summary>
+    public async Task StopPostgres(string mode = "immediate")
     {
         _postgresIsDown = true;
-        await Servers.Control("postgres-stop", "immediate");
+        await Servers.Control("postgres-stop", mode);
         NpgsqlConnection.ClearAllPools();
     }
 
@@ -97,7 +97,8 @@ public class Alliance : IAsyncDisposable
 
     private Service New(string service) => new(service, _databases[service], Settings(service));
 
-    private Dictionary<string, string> Settings(string service, bool migrating = false)
+    /// <summary>What a service is started with.</summary>
+    public Dictionary<string, string> Settings(string service, bool migrating = false)
     {
         var settings = new Dictionary<string, string>
         {

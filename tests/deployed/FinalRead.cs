@@ -50,7 +50,8 @@ public static class FinalRead
         return string.Join(", ", left);
     }
 
-    private static async Task<IReadOnlyList<string>> Breaches(Alliance alliance)
+    /// <summary>One sentence for each thing that is lost, doubled or out of order.</summary>
+    public static async Task<IReadOnlyList<string>> Breaches(Alliance alliance)
     {
         var breaches = new List<string>();
         async Task Look(Service service, string what, string sql) =>

@@ -67,17 +67,23 @@ public sealed class Load
     private async Task Call()
     {
         var key = Guid.NewGuid().ToString();
-        var at = Now;
+        _answers.Enqueue(await Ask(key, Now, () => _request(key)));
+    }
+
+    /// <summary>One request, measured; a connection that breaks is an answer with status 0.</summary>
+    public static async Task<Answer> Ask(string key, double at, Func<Task<HttpResponseMessage>> request)
+    {
+        var began = Stopwatch.GetTimestamp();
         try
         {
-            using var answer = await _request(key);
+            using var answer = await request();
             var body = await answer.Content.ReadAsStringAsync();
-            _answers.Enqueue(new(key, at, Now - at, (int)answer.StatusCode, body, answer.Content.Headers.ContentType?.MediaType,
-                (int?)answer.Headers.RetryAfter?.Delta?.TotalSeconds));
+            return new(key, at, Stopwatch.GetElapsedTime(began).TotalSeconds, (int)answer.StatusCode, body, answer.Content.Headers.ContentType?.MediaType,
+                (int?)answer.Headers.RetryAfter?.Delta?.TotalSeconds);
         }
-        catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException or IOException)
         {
-            _answers.Enqueue(new(key, at, Now - at, 0, e.Message, null, null));
+            return new(key, at, Stopwatch.GetElapsedTime(began).TotalSeconds, 0, e.Message, null, null);
         }
     }
 

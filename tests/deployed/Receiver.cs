@@ -24,6 +24,9 @@ public sealed class Receiver : IAsyncDisposable
     public string Address => _app.Urls.Single();
     public IReadOnlyList<Webhook> Received => [.. _received];
 
+    /// <summary>Forgets what has come.</summary>
+    public void Clear() => _received.Clear();
+
     public static async Task<Receiver> Open()
     {
         var builder = WebApplication.CreateSlimBuilder();

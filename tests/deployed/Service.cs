@@ -114,6 +114,9 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
                 who => Issuer.Shared.Token(who.Institution, who.Role, who.Subject))) },
         };
 
+    /// <summary>A caller without a token.</summary>
+    public HttpClient Anonymous() => new(Connections, disposeHandler: false) { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(30) };
+
     /// <summary>What <c>/health/ready</c> answers: status code and the word in its body.</summary>
     public async Task<(int Status, string Word)> Health()
     {

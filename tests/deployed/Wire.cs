@@ -36,6 +36,9 @@ public sealed class Wire : IAsyncDisposable
         return wire;
     }
 
+    /// <summary>Everything that has come, repetitions included.</summary>
+    public IReadOnlyList<Heard> All => [.. _heard];
+
     /// <summary>Everything that has come about one referral, repetitions included.</summary>
     public IReadOnlyList<Heard> About(string referralNo) => [.. _heard.Where(h => h.Subject == referralNo)];
 

@@ -18,19 +18,31 @@ try
     var steps = new Steps(alliance);
     await steps.Supply();
     // the first seconds belong to the just-in-time compiler
-    await steps.Submit(8, 5);
+    await steps.Loops(8, 20);
     var usage = new Usage(alliance);
+    if (Option("--only") is "loops")
+    {
+        await steps.Drained();
+        Console.WriteLine("MEASURING");
+    }
+    else {
     results.Add((await steps.Submit(8, seconds)).Beside(pg8, 0.15));
     results.Add((await steps.Accept(8, seconds)).Beside(pg8, 0.2));
     results.Add((await steps.Submit(32, seconds)).Named("submit; 32 clients"));
     results.Add((await steps.Accept(32, seconds)).Named("accept; 32 clients").Beside(pg32, 0.35));
     results.Add((await steps.Worklist(8, seconds)).Named("worklist of 20, masked; 8 clients"));
     await steps.Drained();
+    }
     var before = usage.CpuSeconds();
     var loops = await steps.Loops(32, seconds * 2);
     results.Add(loops.Beside(pg32, 0.015));
     if (loops.Errors == 0 && loops.Count > 0)
-        Console.WriteLine($"CPU of services, database and broker: {(usage.CpuSeconds() - before) * 1000 / loops.Count:0.0} ms a full loop; memory of the three services: {usage.MemoryMegabytes()} MB");
+    {
+        var spent = usage.CpuSeconds().Select(part => (part.Key, Ms: (part.Value - before[part.Key]) * 1000 / loops.Count)).ToArray();
+        Console.WriteLine($"CPU ms a full loop: {spent.Sum(part => part.Ms):0.0} = {string.Join(" + ", spent.Select(part => $"{part.Key} {part.Ms:0.0}"))}");
+        var memory = usage.Megabytes().ToArray();
+        Console.WriteLine($"memory in MB: {memory.Sum(part => part.Value)} = {string.Join(" + ", memory.Select(part => $"{part.Key} {part.Value}"))}");
+    }
 }
 finally
 {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Deployed;
 
 namespace Load;
@@ -5,39 +6,44 @@ namespace Load;
 /// <summary>What the operating system accounts: CPU of services, database and broker, memory of the services.</summary>
 internal sealed class Usage(Alliance alliance)
 {
-    /// <summary>CPU seconds since their start of the services, of PostgreSQL and of RabbitMQ.</summary>
-    public double CpuSeconds() => Processes().Sum(CpuOf);
+    private readonly string _servers = Environment.GetEnvironmentVariable("REFERRAL_TEST_SERVERS")
+        ?? throw new InvalidOperationException("Start this with tests/load/run, which starts the servers.");
 
-    public long MemoryMegabytes() => alliance.Services.Sum(s => long.Parse(File.ReadLines($"/proc/{s.Pid}/status")
-        .First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1])) / 1024;
+    /// <summary>CPU seconds since their start, by part: the three services, PostgreSQL, RabbitMQ.</summary>
+    public ImmutableSortedDictionary<string, double> CpuSeconds() => alliance.Services
+        .Select(s => KeyValuePair.Create(s.Name, CpuOf(s.Pid)))
+        .Append(KeyValuePair.Create("PostgreSQL", Postgres()))
+        .Append(KeyValuePair.Create("RabbitMQ", CpuOf(int.Parse(File.ReadAllText(Path.Combine(_servers, "run", "broker.pid"))))))
+        .ToImmutableSortedDictionary();
 
-    private IEnumerable<int> Processes() => alliance.Services.Select(s => s.Pid).Concat(
-        Directory.GetDirectories("/proc").Select(Path.GetFileName).Where(name => int.TryParse(name, out _)).Select(int.Parse!)
-            .Where(pid => NameOf(pid) is "postgres" or "beam.smp"));
+    /// <summary>Resident megabytes of each service.</summary>
+    public IEnumerable<KeyValuePair<string, long>> Megabytes() => alliance.Services.Select(s =>
+        KeyValuePair.Create(s.Name, long.Parse(File.ReadLines($"/proc/{s.Pid}/status")
+            .First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) / 1024));
 
-    private static string NameOf(int pid)
+    // the server, with the children it has buried, and the children that live
+    private double Postgres()
     {
-        try
-        {
-            return File.ReadAllText($"/proc/{pid}/comm").Trim();
-        }
-        catch (IOException)
-        {
-            return "";
-        }
+        var server = int.Parse(File.ReadLines(Path.Combine(_servers, "postgres", "data", "postmaster.pid")).First());
+        return CpuOf(server) + Directory.GetDirectories("/proc").Select(Path.GetFileName)
+            .Where(name => int.TryParse(name, out _)).Select(int.Parse!).Where(pid => ParentOf(pid) == server).Sum(CpuOf);
     }
 
-    // the children a PostgreSQL server has already buried count too: fields 14 to 17 of stat
-    private static double CpuOf(int pid)
+    private static int ParentOf(int pid) => Fields(pid) is { } fields ? int.Parse(fields[1]) : 0;
+
+    // fields 14 to 17 of stat, in hundredths of a second
+    private static double CpuOf(int pid) => Fields(pid) is { } fields ? fields[11..15].Sum(long.Parse) / 100.0 : 0;
+
+    private static string[]? Fields(int pid)
     {
         try
         {
-            var fields = File.ReadAllText($"/proc/{pid}/stat").Split(')')[^1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            return fields[11..15].Sum(long.Parse) / 100.0;
+            return File.ReadAllText($"/proc/{pid}/stat").Split(')')[^1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
         }
         catch (IOException)
         {
-            return 0;
+            // it ended meanwhile
+            return null;
         }
     }
 }

@@ -206,6 +206,9 @@ public sealed class A
         "dispatch", "cancel", "request-cancellation", "take-back", "adjust-plan",
     ];
 
+    /// <summary>Who usually does it: the sender or the receiver, in which role.</summary>
+    public static (bool BySender, string Role) By(string verb) => (BySender.Contains(verb), RoleFor(verb, "Clinician"));
+
     private static string RoleFor(string verb, string role) => verb switch
     {
         "approve" or "send-back" => "Head",

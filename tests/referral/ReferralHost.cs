@@ -7,6 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Referrals.Contracts;
 using ReferralService.Alliances;
 using ReferralService.Deadlines;
+using ReferralService.Rules;
 using ServiceDefaults;
 using TestKit;
 using Xunit;
@@ -35,6 +36,7 @@ public sealed class ReferralHost : IAsyncLifetime
         RabbitMq = await Servers.NewVirtualHost();
         _host = new(Database.App, RabbitMq, Clock);
         await Services.GetRequiredService<ImportAlliance>().Run(Path.Combine(AppContext.BaseDirectory, "demo"));
+        await Services.GetRequiredService<ImportRules>().Run(Path.Combine(AppContext.BaseDirectory, "demo", "rules"));
         await Services.GetRequiredService<AllianceDirectory>().Refresh();
     }
 

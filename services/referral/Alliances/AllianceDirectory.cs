@@ -1,5 +1,6 @@
 using Dapper;
 using Npgsql;
+using ReferralService.Rules;
 
 namespace ReferralService.Alliances;
 
@@ -28,7 +29,10 @@ internal sealed class AllianceDirectory(NpgsqlDataSource database, ILogger<Allia
             await connection.QueryAsync<Membership>("select alliance, institution, since, until from membership"),
             await connection.QueryAsync<StandingAgreement>("select sender, receiver, green_channel, since, until from standing_agreement"),
             await connection.QueryAsync<ReasonCode>("select list, code, side, text_required, name_zh, name_en from reason_code where until is null or until >= current_date"),
-            await connection.QueryAsync<string>("select distinct diagnosis_group from diagnosis where sensitive"));
+            await connection.QueryAsync<string>("select distinct diagnosis_group from diagnosis where sensitive"))
+        {
+            Rules = await RuleTables.Read(connection),
+        };
     }
 
     public override async Task StartAsync(CancellationToken ct)

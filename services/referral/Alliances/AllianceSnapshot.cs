@@ -1,4 +1,5 @@
 using Referrals.Contracts;
+using ReferralService.Rules;
 
 namespace ReferralService.Alliances;
 
@@ -56,6 +57,9 @@ internal sealed class AllianceSnapshot
     }
 
     public long Version { get; }
+
+    /// <summary>Indications, sets of diagnoses and specialties, as of the same moment.</summary>
+    public RuleBook Rules { get; init; } = RuleBook.Empty;
     public IReadOnlyCollection<Institution> Institutions => _institutions.Values;
 
     /// <summary>By code, or by exact name where only one has it.</summary>
@@ -83,8 +87,8 @@ internal sealed class AllianceSnapshot
     public IEnumerable<ReasonCode> Reasons => _reasons.Values;
 
     /// <summary>True for illnesses that even a colleague sees only with a reason.</summary>
-    public bool IsSensitive(string? diagnosisGroup) =>
-        diagnosisGroup is not null && (_sensitiveGroups.Contains(diagnosisGroup) || SensitiveRange(diagnosisGroup));
+    public bool IsSensitive(string? diagnosis, DateOnly on) => diagnosis is not null
+        && (_sensitiveGroups.Contains(diagnosis[..Math.Min(3, diagnosis.Length)].ToUpperInvariant()) || Rules.InSet(RuleBook.Sensitive, diagnosis, on));
 
     public IEnumerable<string> AlliancesOf(string institution, DateOnly on) =>
         _memberships[institution].Where(m => m.Since <= on && (m.Until is null || m.Until >= on)).Select(m => m.Alliance);
@@ -106,7 +110,10 @@ internal sealed class AllianceSnapshot
             .Any(id => _alliances[id].Form is "CrossRegionSpecialistAlliance" or "TelemedicineNetwork");
     }
 
-    private static int Tier(Institution institution) => institution.Level switch
+    public static int Tier(Institution institution) => TierOf(institution.Level);
+
+    /// <summary>Height of a level of institution: 0 village, 1 township, 2 county, 3 tertiary.</summary>
+    public static int TierOf(string level) => level switch
     {
         "VillageClinic" => 0,
         "TownshipHealthCentre" or "CommunityHealthCentre" => 1,
@@ -115,7 +122,7 @@ internal sealed class AllianceSnapshot
         _ => 1,
     };
 
-    // all infectious disease and mental illness, and the carrier states
-    private static bool SensitiveRange(string group) =>
-        group.Length >= 3 && (group[0] is 'A' or 'B' or 'F' || group is "Z21" or "Z22");
+    public static bool IsLevel(string level) => level is "VillageClinic" or "TownshipHealthCentre" or "CommunityHealthCentre"
+        or "SecondaryHospital" or "TertiaryHospital" or "RehabInstitution" or "NursingHome" or "DiagnosticCentre"
+        or "PublicHealthInstitution" or "InternetHospital";
 }

@@ -37,10 +37,11 @@ internal static class Preparations
     public static async Task<(ApproveReferral, IReadOnlyList<Birth>, Problem?)> Approve(Preparing<ApproveReferral> about) =>
         (about.Command with { Facts = await LookUp(about) }, [], null);
 
-    private static Task<SubmissionFacts> LookUp<T>(Preparing<T> about)
+    private static async Task<SubmissionFacts> LookUp<T>(Preparing<T> about)
     {
         var runner = about.Services.GetRequiredService<MoveRunner>();
-        return about.Services.GetRequiredService<IntakeDesk>().LookUp(about.Referral, null, runner.Alliance, runner.Now);
+        var form = await about.Services.GetRequiredService<SlipReader>().Newest(about.Referral, about.WrappedKey);
+        return await about.Services.GetRequiredService<IntakeDesk>().LookUp(about.Referral, form, null, runner.Alliance, runner.Now);
     }
 
     public static Task<(MakeEmergency, IReadOnlyList<Birth>, Problem?)> MakeEmergency(Preparing<MakeEmergency> about)
@@ -103,7 +104,7 @@ internal static class Preparations
         if (made is null)
             return (null, [], Inside("/slip", problem!));
         var linked = made with { Identity = null };
-        var facts = await intake.LookUp(linked.Referral, null, runner.Alliance, runner.Now);
+        var facts = await intake.LookUp(linked.Referral, form, null, runner.Alliance, runner.Now);
         var submit = new SubmitReferral(form.ConfirmDuplicate) { Facts = facts };
         return (linked, [new Birth(linked, new Consequence<SubmitReferral>(linked.Referral.Id, m => m.Submit, submit, Required: true))], null);
     }

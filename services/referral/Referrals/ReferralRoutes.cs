@@ -10,6 +10,7 @@ using ReferralService.Referrals.Journey;
 using ReferralService.Referrals.Reading;
 using ReferralService.Referrals.Treatment;
 using ReferralService.Referrals.Triage;
+using ReferralService.Rules;
 using ReferralService.Workflow;
 
 namespace ReferralService.Referrals;
@@ -20,6 +21,7 @@ internal static class ReferralRoutes
     public static readonly Dictionary<string, string> Sections = new()
     {
         ["Referrals"] = "Writing, finding and reading referrals.",
+        ["Rules"] = "The alliance's rules as data: who should go up, who may come down, and what a referral is warned of.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
         ["Audit"] = "Who did, read or was refused what.",
     };
@@ -32,6 +34,9 @@ internal static class ReferralRoutes
         GetTimeline.Map(routes);
         GetEpisode.Map(routes);
         PrintSlip.Map(routes);
+
+        EvaluateRules.Map(routes);
+        PublishRules.Map(routes);
 
         var moves = new MoveRoutes(routes);
         var form = CreateReferral.Example;

@@ -36,6 +36,9 @@ internal static class Refusals
     public static readonly ProblemType Duplicate = new("duplicate-referral", 422,
         new("An open referral for the same illness exists", "该患者同一病种已有未结转诊单"),
         new("Look at 'openReferral'; to refer all the same, send confirmDuplicate: true.", "请查看 openReferral；如确需再次转诊，请提交 confirmDuplicate: true。"));
+    public static readonly ProblemType RuleWarning = new("rule-warning", 422,
+        new("The alliance's rules warn against this referral", "转诊规则提示"),
+        new("'warnings' says why; to refer all the same, send override with a reason.", "原因见 warnings；确需转诊请在 override 中填写理由。"));
     public static readonly ProblemType ReviewNeeded = new("review-needed", 409,
         new("This referral must be signed before it leaves", "该转诊单须先审核"),
         new("Use send-for-review.", "请使用 send-for-review。"));
@@ -53,7 +56,7 @@ internal static class Refusals
     public static readonly IReadOnlyList<ProblemType> All =
     [
         NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, PatientKnown,
-        RuleBroken, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased,
+        RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, Erased,
     ];
 
     /// <summary>A rule with the member that breaks it.</summary>

@@ -197,7 +197,7 @@ public sealed class InvariantsTests(ReferralHost host)
             slip["presentIllness"] = words;
         });
         await referral.Does("decline", new { reason = "OTHER", text = words });
-        var list = await (await host.As(referral.Sender).GetAsync("/v1/referrals?as=sender&limit=100")).Content.ReadAsStringAsync();
+        var list = await (await host.As(referral.Sender).GetAsync("/v1/referrals?as=sender&state=Declined&limit=100")).Content.ReadAsStringAsync();
         list.Should().Contain(referral.No).And.NotContain(name).And.NotContain(phone).And.NotContain(words);
         foreach (var table in (string[])["referral", "history", "audit", "outbox", "slip", "patient", "idempotency_key"])
         {

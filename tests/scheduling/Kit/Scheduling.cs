@@ -16,6 +16,7 @@ public sealed class Scheduling : IAsyncLifetime
     public static readonly DateTimeOffset Monday = new(2027, 1, 4, 0, 0, 0, TimeSpan.Zero);
 
     private readonly ConcurrentDictionary<Guid, List<JsonElement>> _said = new();
+    private readonly ConcurrentDictionary<string, List<JsonElement>> _capacity = new();
     private readonly Consumed _consumed = new();
     private IConnection _connection = null!;
     private IChannel _channel = null!;
@@ -28,7 +29,7 @@ public sealed class Scheduling : IAsyncLifetime
     {
         Database = await TestDatabase.Create(Name, typeof(Program).Assembly);
         var broker = await Servers.NewVirtualHost();
-        Host = new(Database.App, broker, Clock);
+        Host = new(Database.App, broker, Clock, new Dictionary<string, string> { ["Capacity:TellEvery"] = "00:00:00.1" });
         var bus = Host.Services.GetRequiredService<IBusControl>();
         bus.ConnectConsumeObserver(_consumed);
         await bus.WaitForHealthStatus(BusHealthStatus.Healthy, TimeSpan.FromSeconds(20));
@@ -45,6 +46,8 @@ public sealed class Scheduling : IAsyncLifetime
             var body = document.RootElement.Clone();
             if (body.GetProperty("data").TryGetProperty("referralId", out var referral))
                 _said.AddOrUpdate(referral.GetGuid(), [body], (_, bodies) => [.. bodies, body]);
+            else
+                _capacity.AddOrUpdate(body.GetProperty("subject").GetString()!, [body], (_, bodies) => [.. bodies, body]);
             return Task.CompletedTask;
         };
         await _channel.BasicConsumeAsync(queue, autoAck: true, listener);
@@ -119,6 +122,10 @@ public sealed class Scheduling : IAsyncLifetime
     /// <summary>The types of what was said, in order, without the prefix: booked, rescheduled …</summary>
     internal async Task<IReadOnlyList<string>> SaidTypes(AReferral referral) =>
         [.. (await Said(referral)).Select(b => b.GetProperty("type").GetString()!["scheduling.".Length..])];
+
+    /// <summary>What the outside has heard about the free places of an institution, in the order of its times.</summary>
+    internal IReadOnlyList<JsonElement> SaidOfCapacity(Institution institution) =>
+        _capacity.TryGetValue(institution.Code, out var said) ? [.. said.OrderBy(b => b.GetProperty("time").GetDateTimeOffset())] : [];
 
     internal async Task<IReadOnlyList<BookingRow>> Bookings(AReferral referral) => await Database.Query<BookingRow>("""
         select id, slot_id, bed_id, resource, state, leg, starts_at, version from booking

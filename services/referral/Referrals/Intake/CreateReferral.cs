@@ -69,14 +69,18 @@ internal sealed class CreateReferral(
 
         Ran ran;
         if (arrived)
+        {
+            // nothing stands in the way of what happened, but it counts
+            referral.Flags = [.. referral.Flags.Union(IntakeDesk.Judge(referral, form, alliance, now).Flags)];
             ran = await Run(runner.Machine.Arrive, new RecordArrival(null, Identification.Staff, form.ArrivedAt, form.To!.Department, null)
             {
                 AskedAt = form.Date is { } day ? ChinaTime.StartOf(day) : null,
             });
+        }
         else if (submit)
             ran = await Run(runner.Machine.Submit, new SubmitReferral(form.ConfirmDuplicate)
             {
-                Facts = await intake.LookUp(referral, created.Identity, alliance, now),
+                Facts = await intake.LookUp(referral, form, created.Identity, alliance, now),
             });
         else
             ran = await Run(runner.Machine.StartDraft, new DraftReferral());

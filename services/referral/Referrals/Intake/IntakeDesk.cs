@@ -5,6 +5,7 @@ using Referrals.Contracts;
 using ReferralService.Alliances;
 using ReferralService.Patients;
 using ReferralService.Referrals.Booking;
+using ReferralService.Rules;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -41,10 +42,12 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         for (var i = 0; i < (form.Purposes?.Length ?? 0); i++)
             if (alliance.Reason(purposes, form.Purposes![i]) is null)
                 return (null, Refusals.Rule($"/purposes/{i}", $"Not a code of the list {purposes}.", $"不在 {purposes} 代码表中。"));
+        var day = ChinaTime.DayOf(now);
+        if (EvaluateRules.UnknownIndication(form.Indications, alliance.Rules, day, "") is { } unknown)
+            return (null, unknown);
 
         var identity = parent is null ? Identity.Of(form.Patient!) : null;
         var group = form.Diagnosis?.Code?[..3].ToUpperInvariant() ?? parent?.DiagnosisGroup;
-        var day = ChinaTime.DayOf(now);
         var emergency = form.IsEmergency;
         var referral = new Referral
         {
@@ -69,9 +72,9 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             Receiver = target.Code, Department = form.To?.Department, Clinician = form.To?.Doctor,
             External = form.External, Tried = [target.Code],
             DiagnosisCode = form.Diagnosis?.Code ?? parent?.DiagnosisCode, DiagnosisGroup = group,
-            Sensitive = alliance.IsSensitive(group) || IsTelling(form.To?.Department) || form.PatientClass == PatientClass.Palliative,
+            Sensitive = alliance.IsSensitive(form.Diagnosis?.Code ?? parent?.DiagnosisCode, day) || IsTelling(form.To?.Department) || form.PatientClass == PatientClass.Palliative,
             Purposes = form.Purposes ?? [],
-            Eligibility = Eligibility(direction, form.PatientClass, group),
+            Eligibility = Eligibility(direction, form.PatientClass, form.Diagnosis?.Code ?? parent?.DiagnosisCode, day, alliance),
             Flags = Flags(form),
             Contracted = parent?.Contracted ?? false,
             StandingAgreement = emergency && alliance.HasStandingAgreement(sender, target.Code, form.GreenChannel ?? GreenChannel.Other, day),
@@ -89,7 +92,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
     }
 
     /// <summary>What must be known before a referral may leave: an open duplicate, a signature, a skipped level.</summary>
-    public async Task<SubmissionFacts> LookUp(Referral referral, Identity? identity, AllianceSnapshot alliance, DateTimeOffset now)
+    /// <param name="form">The slip as it is now; null once the patient's data was erased.</param>
+    public async Task<SubmissionFacts> LookUp(Referral referral, ReferralForm? form, Identity? identity, AllianceSnapshot alliance, DateTimeOffset now)
     {
         await using var connection = await database.OpenConnectionAsync();
         var index = keys.Index(identity);
@@ -112,8 +116,16 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         });
         referral.Contracted |= known.Contracted;
         return new(known.Open, NeedsReview: false,
-            LevelSkipped: referral.IsUp && !referral.External && alliance.SkipsALevel(referral.Sender, referral.Receiver, ChinaTime.DayOf(now)));
+            LevelSkipped: referral.IsUp && !referral.External && alliance.SkipsALevel(referral.Sender, referral.Receiver, ChinaTime.DayOf(now)))
+        {
+            Rules = Judge(referral, form, alliance, now), Override = form?.Override,
+        };
     }
+
+    /// <summary>What the rules in force now say about the slip as it is now.</summary>
+    public static RuleCheck Judge(Referral r, ReferralForm? form, AllianceSnapshot alliance, DateTimeOffset now) => RuleCheck.Of(new(
+        r.Kind, r.Priority, r.DiagnosisCode, form?.Indications ?? [], form?.Measures ?? [], form?.IndicatedSince,
+        r.External ? null : alliance.Find(r.Receiver)?.Level, ChinaTime.DayOf(now)), alliance.Rules);
 
     private static string[] Flags(ReferralForm form)
     {
@@ -128,11 +140,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         return [.. flags];
     }
 
-    // start set of the source documents, open to be extended as data
-    private static readonly string[] JointWardGroups = ["I61", "I63", "I69", "S06", "T90", "S14", "S24", "S34", "T91"];
-
-    private static string[] Eligibility(Direction direction, PatientClass? patientClass, string? group) =>
-        direction == Direction.Down && patientClass == PatientClass.Rehab && JointWardGroups.Contains(group)
+    private static string[] Eligibility(Direction direction, PatientClass? patientClass, string? diagnosis, DateOnly day, AllianceSnapshot alliance) =>
+        direction == Direction.Down && patientClass == PatientClass.Rehab && alliance.Rules.InSet(BookingNeeds.RehabJointWard, diagnosis, day)
             ? [BookingNeeds.RehabJointWard] : [];
 
     // departments that give the illness away: psychiatry, infectious disease, tuberculosis, palliative care

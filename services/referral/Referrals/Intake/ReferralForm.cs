@@ -1,6 +1,7 @@
 using Referrals.Contracts;
 using ReferralService.Patients;
 using ReferralService.Referrals.Annotations;
+using ReferralService.Rules;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -57,6 +58,14 @@ internal sealed record ReferralForm
     public DateTimeOffset? ArrivedAt { get; init; }
     public PlanForm? Plan { get; init; }
     public DiagnosisForm? Diagnosis { get; init; }
+    /// <summary>Criteria of the rule packs that the doctor ticked (转诊指征).</summary>
+    public string[]? Indications { get; init; }
+    /// <summary>Measured values the rules know by name, e.g. <c>systolic</c>.</summary>
+    public Dictionary<string, decimal>? Measures { get; init; }
+    /// <summary>Since when there is an indication.</summary>
+    public DateOnly? IndicatedSince { get; init; }
+    /// <summary>Why it goes although a rule warns.</summary>
+    public RuleOverride? Override { get; init; }
     /// <summary>How the patient agreed; the doctor's signature on the slip stands for it when absent.</summary>
     public ConsentGiven? Consent { get; init; }
     /// <summary>The sender's own number for the case.</summary>
@@ -112,6 +121,9 @@ internal sealed record ReferralForm
         checks.Text(SenderOwnNo, at + "/senderOwnNo", 64, required: false);
         checks.Text(LevelSkipReason, at + "/levelSkipReason", 500, required: false);
         Diagnosis?.Check(checks, at + "/diagnosis");
+        EvaluateRules.Ticked(checks, Indications, Measures, at);
+        checks.Day(IndicatedSince, at + "/indicatedSince");
+        Override?.Check(checks, at + "/override");
         Plan?.Check(checks, at + "/plan");
         if (Consent is not null)
             checks.Required(Consent.Form, at + "/consent/form");

@@ -1,4 +1,5 @@
 using ReferralService.Referrals.Journey;
+using ReferralService.Rules;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -10,24 +11,31 @@ namespace ReferralService.Referrals.Intake;
 /// <param name="LevelSkipped">The target is more than one level above, without emergency or specialist alliance.</param>
 internal sealed record SubmissionFacts(string? OpenDuplicate, bool NeedsReview, bool LevelSkipped, bool Reviewed = false)
 {
+    /// <summary>What the rules of the alliance say today about the slip as it is now.</summary>
+    public RuleCheck Rules { get; init; } = RuleCheck.Nothing;
+
+    /// <summary>The slip's reason to go although a rule warns.</summary>
+    public RuleOverride? Override { get; init; }
+
     public static readonly SubmissionFacts None = new(null, false, false);
 }
 
 /// <summary>The sender asks: the slip is frozen, the receiver may look, the clock starts.</summary>
-internal sealed record SubmitReferral(bool ConfirmDuplicate = false) : ICommand
+/// <param name="ConfirmDuplicate">An open referral for the same illness is known and meant.</param>
+/// <param name="Override">Why it goes although a rule warns; the slip's reason when absent.</param>
+internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverride? Override = null) : ICommand
 {
     [System.Text.Json.Serialization.JsonIgnore]
     public SubmissionFacts Facts { get; init; } = SubmissionFacts.None;
 
-    public void Check(Checks checks)
-    {
-    }
+    public void Check(Checks checks) => Override?.Check(checks, "/override");
 
     public static Problem? Ask(Referral r, Move<SubmitReferral> move)
     {
-        if (move.Command.ConfirmDuplicate && !r.Flags.Contains("DUPLICATE_CONFIRMED"))
+        var command = move.Command;
+        if (command.ConfirmDuplicate && !r.Flags.Contains("DUPLICATE_CONFIRMED"))
             r.Flags = [.. r.Flags, "DUPLICATE_CONFIRMED"];
-        return Leave(r, move, move.Command.Facts);
+        return Leave(r, move, command.Override is null ? command.Facts : command.Facts with { Override = command.Override });
     }
 
     /// <summary>All that must hold before a referral goes for review.</summary>
@@ -51,6 +59,8 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false) : ICommand
             return new Problem(Refusals.Duplicate) { More = new Dictionary<string, object?> { ["openReferral"] = open } };
         if (facts.LevelSkipped && !r.IsEmergency && !r.Flags.Contains("LEVEL_SKIP_REASONED"))
             return Refusals.Rule("/levelSkipReason", "A referral goes up one level at a time; give a reason to skip one.", "转诊应逐级进行；越级转诊须填写理由。");
+        if (RuleOverride.Pass(r, move, facts.Rules, facts.Override) is { } warned)
+            return warned;
         if (facts.NeedsReview && !facts.Reviewed && !r.IsEmergency)
             return Refusals.ReviewNeeded;
         Start(r, move.Now);

@@ -4,7 +4,7 @@ using SchedulingService.Http;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
 
-namespace SchedulingService.Slots;
+namespace SchedulingService.Capacity;
 
 /// <summary>Free places of one kind on one day (Asia/Shanghai).</summary>
 internal sealed record FreeOnDay
@@ -27,7 +27,7 @@ internal sealed record FreeBeds
 }
 
 /// <summary>What an institution can take, by day; the basis of a choice before anything is asked.</summary>
-internal sealed record Capacity(string Institution, DateOnly From, DateOnly To, IReadOnlyList<FreeOnDay> Days, IReadOnlyList<FreeBeds> Beds);
+internal sealed record InstitutionCapacity(string Institution, DateOnly From, DateOnly To, IReadOnlyList<FreeOnDay> Days, IReadOnlyList<FreeBeds> Beds);
 
 /// <summary>Free places of an institution, without any patient's data.</summary>
 internal static class GetCapacity
@@ -35,7 +35,7 @@ internal static class GetCapacity
     private const int MostDays = 92;
 
     public static void Map(IEndpointRouteBuilder routes) =>
-        routes.MapGet("/capacity", Get).Read<Capacity>(
+        routes.MapGet("/capacity", Get).Read<InstitutionCapacity>(
             "getCapacity", "Capacity", "Free slots by day and free beds of an institution; of your own when none is named.",
             """{"institution":"12210600DEM0000149","from":"2026-12-01","to":"2026-12-14","days":[{"department":"03.03","resource":"Slot","on":"2026-12-01","free":3,"capacity":4}],"beds":[{"department":"03.03","free":2,"beds":12}]}""");
 
@@ -82,6 +82,6 @@ internal static class GetCapacity
         await using var rows = await connection.QueryMultipleAsync(Select, new { institution, department, first, last, Now = now });
         var days = (await rows.ReadAsync<FreeOnDay>()).AsList();
         var beds = (await rows.ReadAsync<FreeBeds>()).AsList();
-        return Reading.Send(http, new Capacity(institution, first, last, days, beds));
+        return Reading.Send(http, new InstitutionCapacity(institution, first, last, days, beds));
     }
 }

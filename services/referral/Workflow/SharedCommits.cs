@@ -1,0 +1,71 @@
+namespace ReferralService.Workflow;
+
+/// <summary>
+/// Lets commands that arrive at the same time share a statement and a commit. A command alone is written at once;
+/// while a group is on its way to the disk the next one gathers. Two commands that touch the same row never share a
+/// group, and never stand in two groups at once.
+/// </summary>
+/// <param name="write">Writes a group and gives each of its commands its result; it does not throw.</param>
+internal sealed class SharedCommits<T>(Func<IReadOnlyList<T>, Task> write) where T : SharedCommits<T>.ICommand
+{
+    /// <summary>What a group consists of.</summary>
+    public interface ICommand
+    {
+        IEnumerable<Guid> Touches { get; }
+    }
+
+    // two: while one waits for the disk the other one writes. More would only make the groups smaller.
+    private const int Writers = 2;
+    private const int Most = 64;
+
+    private readonly Lock _lock = new();
+    private readonly LinkedList<T> _waiting = new();
+    private readonly HashSet<Guid> _underWay = [];
+    private int _writers;
+
+    public void Add(T command)
+    {
+        lock (_lock)
+        {
+            _waiting.AddLast(command);
+            if (_writers == Writers)
+                return;
+            _writers++;
+        }
+        _ = Work();
+    }
+
+    private async Task Work()
+    {
+        while (Take() is { Count: > 0 } group)
+        {
+            await write(group);
+            lock (_lock)
+                foreach (var command in group)
+                    _underWay.ExceptWith(command.Touches);
+        }
+    }
+
+    // who finds nothing to do ends; what waits for a row under way is taken by the writer that has it
+    private List<T> Take()
+    {
+        var group = new List<T>();
+        lock (_lock)
+        {
+            for (var node = _waiting.First; node is not null && group.Count < Most;)
+            {
+                var next = node.Next;
+                if (!node.Value.Touches.Any(_underWay.Contains))
+                {
+                    _underWay.UnionWith(node.Value.Touches);
+                    group.Add(node.Value);
+                    _waiting.Remove(node);
+                }
+                node = next;
+            }
+            if (group.Count == 0)
+                _writers--;
+        }
+        return group;
+    }
+}

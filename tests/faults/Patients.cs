@@ -1,0 +1,51 @@
+using System.Text.Json.Nodes;
+using Deployed;
+
+namespace Faults;
+
+/// <summary>
+/// Synthetic patients whose every value can be found again wherever it leaks to: what <see cref="Marks"/>
+/// finds appears nowhere else.
+/// </summary>
+internal static class Patients
+{
+    private const string Name = "甄密", Region = "210699", Phone = "1397777", Address = "保密路", Illness = "隐语症", DoctorsPhone = "1387777";
+
+    /// <summary>What must be in no log, trace, metric, event, notice or problem; to .NET and PostgreSQL the same.</summary>
+    public const string Marks = "甄密|210699[0-9]{11}[0-9X]|13[98]7777[0-9]{4}|保密路|隐语症";
+
+    // not the seed's: two cases never refer the same person
+    private static int _next = Random.Shared.Next(1_000_000, 20_000_000);
+
+    /// <summary>A filled slip about another patient each time.</summary>
+    public static JsonObject Slip(string to = Alliance.Tertiary, string department = "03.03")
+    {
+        var n = Interlocked.Increment(ref _next);
+        var born = new DateOnly(1930, 1, 1).AddDays(n / 900 % 25_000);
+        var number = n % 900;
+        var male = number % 2 == 1;
+        return new()
+        {
+            ["patient"] = new JsonObject
+            {
+                ["name"] = Name + (char)('一' + n % 2000), ["sex"] = male ? "1" : "2", ["birthDate"] = born.ToString("yyyy-MM-dd"),
+                ["idType"] = "ResidentId", ["idNo"] = Checked($"{Region}{born:yyyyMMdd}{number:000}"),
+                ["phone"] = $"{Phone}{n % 10_000:0000}", ["address"] = $"演示市{Address}{n}号",
+            },
+            ["to"] = new JsonObject { ["institution"] = to, ["department"] = department },
+            ["impression"] = "高血压3级 " + Illness, ["presentIllness"] = Illness + "三日", ["pastHistory"] = Illness + "十年", ["treatmentSoFar"] = "监测血压",
+            ["diagnosis"] = new JsonObject { ["system"] = "http://hl7.org/fhir/sid/icd-10-cn", ["version"] = "2.0", ["code"] = "I10.x00x032", ["text"] = Illness },
+            ["referrer"] = new JsonObject { ["doctor"] = "dr-0103", ["phone"] = DoctorsPhone + "0000" },
+        };
+    }
+
+    // GB 11643: the eighteenth character
+    private static string Checked(string digits)
+    {
+        ReadOnlySpan<int> weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+        var sum = 0;
+        for (var i = 0; i < 17; i++)
+            sum += (digits[i] - '0') * weights[i];
+        return digits + "10X98765432"[sum % 11];
+    }
+}

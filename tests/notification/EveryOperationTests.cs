@@ -1,0 +1,35 @@
+using System.Text.Json;
+
+namespace NotificationService.Tests;
+
+/// <summary>Every operation of the notification service; a new one needs a line here only when it is about something new.</summary>
+[Collection("service")]
+public sealed class EveryOperationTests(Service service) : EveryOperation<EveryOperationTests>, IOperationsOf
+{
+    private readonly string _hospital = "H" + Guid.NewGuid().ToString("n")[..17].ToUpperInvariant();
+
+    public static string Service => "notification";
+
+    protected override TestDatabase Database => service.Database;
+    protected override HttpClient Anonymous => service.Anonymous();
+    protected override string Denied => "denied";
+
+    protected override IReadOnlyList<OperationLine> Table =>
+    [
+        new("/v1/endpoints/{id}")
+        {
+            Thing = async () => [await Endpoint()], Party = Machine, Stranger = service.As("STRANGER"), WrongRole = service.As(_hospital, "Clinician"),
+        },
+        new("/v1/endpoints") { Party = Machine, Stranger = service.As("STRANGER"), ForStranger = 200, WrongRole = service.As(_hospital, "Clinician") },
+        new("post /v1/endpoints") { Body = Address, Party = Machine, WrongRole = service.As(_hospital, "Clinician") },
+        // everybody reads the events his institution is a party of, and no others
+        new("/v1/events") { Party = Machine, Stranger = service.As("STRANGER"), ForStranger = 200 },
+    ];
+
+    private const string Address = """{"url":"http://127.0.0.1:9/hook","description":"his","types":["referral.up.accepted"],"inOrder":false}""";
+
+    private HttpClient Machine(Operation operation) => service.As(_hospital);
+
+    private async Task<string> Endpoint() =>
+        (await service.As(_hospital).Command("/v1/endpoints", JsonSerializer.Deserialize<object>(Address)).Json()).GetProperty("id").GetString()!;
+}
