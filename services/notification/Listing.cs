@@ -33,6 +33,6 @@ internal static class Listing
     }
 
     /// <summary>Names the next page as RFC 8288 does.</summary>
-    public static void LinkNext(HttpContext http, string parameter, string cursor, int limit) =>
-        http.Response.Headers.Link = $"<{http.Request.Path}?{parameter}={Uri.EscapeDataString(cursor)}&limit={limit}>; rel=\"next\"";
+    public static void LinkNext(HttpContext http, string parameter, string cursor, int limit, string filters = "") =>
+        http.Response.Headers.Link = $"<{http.Request.Path}?{parameter}={Uri.EscapeDataString(cursor)}&limit={limit}{filters}>; rel=\"next\"";
 }

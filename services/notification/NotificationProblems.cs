@@ -19,5 +19,9 @@ internal static class NotificationProblems
         new("The endpoint's state does not allow this", "接收端当前状态不允许此操作"),
         new("'state' says where it stands and 'actions' what is possible.", "state 为当前状态，actions 为可执行的操作。"));
 
-    public static readonly IReadOnlyList<ProblemType> All = [AddressRefused, HttpsNeeded, TooManyEndpoints, WrongEndpointState];
+    public static readonly ProblemType CursorTooOld = new("cursor-too-old", 410,
+        new("Events behind this cursor are not kept any more", "该游标之后的部分事件已不再保留"),
+        new("Read your referrals from the referral service, then follow the feed without a cursor from its beginning.", "请从转诊服务重新读取转诊数据，然后不带游标从头读取事件。"));
+
+    public static readonly IReadOnlyList<ProblemType> All = [AddressRefused, HttpsNeeded, TooManyEndpoints, WrongEndpointState, CursorTooOld];
 }

@@ -8,7 +8,7 @@ internal static class Registration
     /// <summary>One sentence for each tag of the OpenAPI document.</summary>
     public static readonly IReadOnlyDictionary<string, string> Sections = new Dictionary<string, string>
     {
-        ["Events"] = "Everything your institution is a party of, in one feed.",
+        ["Events"] = "Everything your institution is a party of, in one feed, also as a stream.",
         ["Endpoints"] = "Addresses for webhooks, and the secrets that sign them.",
         ["Attempts"] = "What came of each delivery.",
         ["Audit"] = "Who did or was refused what.",
@@ -23,6 +23,9 @@ internal static class Registration
         builder.Services.AddSingleton<Intake>();
         builder.Services.AddHostedService(services => services.GetRequiredService<Intake>());
         builder.Services.AddHostedService<Sequencer>();
+        builder.Services.AddSingleton(StreamSettings.From(builder.Configuration));
+        builder.Services.AddSingleton<StreamPump>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<StreamPump>());
     }
 
     /// <summary>Messages, endpoints, attempts.</summary>
@@ -37,6 +40,7 @@ internal static class Registration
         builder.Services.AddSingleton<Recorder>();
         builder.Services.AddHostedService<Dispatcher>();
         builder.Services.AddHostedService<CatchUp>();
+        builder.Services.AddHostedService<Replayer>();
         builder.Services.AddHostedService<Retention>();
     }
 }

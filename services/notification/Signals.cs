@@ -13,8 +13,22 @@ internal sealed class Signals
     /// <summary>Something was heard and waits for its place in the log.</summary>
     public Signal Arrived { get; } = new();
 
+    /// <summary>The log has grown: one for each of those who read on from where they are.</summary>
+    public Signal LoggedForStreams { get; } = new();
+    public Signal LoggedForExchanges { get; } = new();
+
+    /// <summary>A replay was asked for.</summary>
+    public Signal Replays { get; } = new();
+
     /// <summary>An endpoint took a message after a row of failures.</summary>
     public Signal Recovered { get; } = new();
+
+    /// <summary>The log has grown.</summary>
+    public void Logged()
+    {
+        LoggedForStreams.Wake();
+        LoggedForExchanges.Wake();
+    }
 
     /// <summary>Messages of these endpoints may be due.</summary>
     public void Due(params IEnumerable<Guid> endpoints)

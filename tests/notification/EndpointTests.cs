@@ -26,7 +26,7 @@ public sealed class EndpointTests(Service service)
         var read = await detail.Json();
         read.TryGetProperty("secret", out _).Should().BeFalse();
         read.GetProperty("state").GetString().Should().Be("Active");
-        read.GetProperty("actions").EnumerateArray().Select(a => a.GetString()).Should().Equal("pause", "test", "delete");
+        read.GetProperty("actions").EnumerateArray().Select(a => a.GetString()).Should().Equal("pause", "test", "rotate-secret", "resend", "replay", "delete");
         (await owner.GetStringAsync("/v1/endpoints")).Should().Contain(created.GetProperty("id").GetString()).And.NotContain("whsec_");
     }
 
@@ -204,7 +204,7 @@ public sealed class EndpointTests(Service service)
         answer.StatusCode.Should().Be(HttpStatusCode.Conflict);
         var problem = await answer.Json();
         problem.GetProperty("state").GetString().Should().Be("Paused");
-        problem.GetProperty("actions").EnumerateArray().Select(a => a.GetString()).Should().Equal("resume", "delete");
+        problem.GetProperty("actions").EnumerateArray().Select(a => a.GetString()).Should().Equal("resume", "rotate-secret", "resend", "replay", "delete");
     }
 
     [Fact]
@@ -261,12 +261,14 @@ public sealed class EndpointTests(Service service)
     private static (string Method, string Path)[] Routes(string id) =>
     [
         ("GET", $"/v1/endpoints/{id}"), ("GET", $"/v1/endpoints/{id}/attempts"), ("POST", $"/v1/endpoints/{id}/pause"),
-        ("POST", $"/v1/endpoints/{id}/resume"), ("POST", $"/v1/endpoints/{id}/test"), ("DELETE", $"/v1/endpoints/{id}"),
+        ("POST", $"/v1/endpoints/{id}/resume"), ("POST", $"/v1/endpoints/{id}/test"),
+        ("POST", $"/v1/endpoints/{id}/rotate-secret"), ("REPLAY", $"/v1/endpoints/{id}/replay"), ("POST", $"/v1/endpoints/{id}/messages/{Guid.NewGuid()}/resend"), ("DELETE", $"/v1/endpoints/{id}"),
     ];
 
     private static Task<HttpResponseMessage> Send(HttpClient client, string method, string path) => method switch
     {
         "POST" => client.Command(path),
+        "REPLAY" => client.Command(path, new { referralId = Guid.NewGuid() }),
         "DELETE" => client.DeleteAsync(path),
         _ => client.GetAsync(path),
     };

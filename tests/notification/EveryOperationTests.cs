@@ -20,6 +20,10 @@ public sealed class EveryOperationTests(Service service) : EveryOperation<EveryO
         {
             Thing = async () => [await Endpoint()], Party = Machine, Stranger = service.As("STRANGER"), WrongRole = service.As(_hospital, "Clinician"),
         },
+        new("/v1/endpoints/{id}/messages/{message}/resend")
+        {
+            Thing = Message, Party = Machine, Stranger = service.As("STRANGER"), WrongRole = service.As(_hospital, "Clinician"),
+        },
         new("/v1/endpoints") { Party = Machine, Stranger = service.As("STRANGER"), ForStranger = 200, WrongRole = service.As(_hospital, "Clinician") },
         new("post /v1/endpoints") { Body = Address, Party = Machine, WrongRole = service.As(_hospital, "Clinician") },
         // everybody reads the events his institution is a party of, and no others
@@ -28,6 +32,13 @@ public sealed class EveryOperationTests(Service service) : EveryOperation<EveryO
     ];
 
     private const string Address = """{"url":"http://127.0.0.1:9/hook","description":"his","types":["referral.up.accepted"],"inOrder":false}""";
+
+    private async Task<string[]> Message()
+    {
+        var endpoint = await Endpoint();
+        var ping = await service.As(_hospital).Command($"/v1/endpoints/{endpoint}/test").Json();
+        return [endpoint, ping.GetProperty("messageId").GetString()!];
+    }
 
     private HttpClient Machine(Operation operation) => service.As(_hospital);
 

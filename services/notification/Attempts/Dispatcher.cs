@@ -151,7 +151,9 @@ internal sealed class Dispatcher(
                         and not (e.in_order and c.referral_id is not null and exists (
                             select 1 from message earlier
                             where earlier.endpoint_id = c.endpoint_id and earlier.referral_id = c.referral_id
-                                and earlier.state = 'Waiting' and earlier.ordinal < c.ordinal))
+                                and earlier.state = 'Waiting' and earlier.position < c.position))
+                        -- nor before a replay has put everything earlier on its way
+                        and not (e.in_order and exists (select 1 from replay r where r.endpoint_id = e.id and r.after < c.position))
                     order by c.due_at, c.ordinal
                     limit w.places
                     for update skip locked) m),

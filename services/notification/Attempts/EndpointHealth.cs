@@ -58,7 +58,7 @@ internal sealed class EndpointHealth(WebhookSettings settings, Signals signals, 
     /// <summary>The endpoint when this disabled it.</summary>
     private async Task<DisabledEndpoint?> NoteFailures(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid endpoint,
         IReadOnlyList<Answer> failed, bool gone, DateTimeOffset now) =>
-        await connection.QuerySingleOrDefaultAsync<DisabledEndpoint>("""
+        await connection.QuerySingleOrDefaultAsync<DisabledEndpoint>($"""
             with was as (
                 select id, failures, failing_since, (@gone or failing_since <= @failingBefore) as lost
                 from endpoint where id = @endpoint and state <> 'Disabled' for update),
@@ -71,6 +71,9 @@ internal sealed class EndpointHealth(WebhookSettings settings, Signals signals, 
                         case when @overloaded then @now + least(interval '5 minutes', interval '1 second' * power(2, least(was.failures + @count, 10))) end),
                     state = case when was.lost then 'Disabled' else e.state end,
                     disabled_reason = case when was.lost then case when @gone then 'Gone' else 'Failing' end end,
+                    disabled_at = case when was.lost then @now end,
+                    -- the sequencer keeps no messages for it from here on: resuming it goes back to this place
+                    disabled_from = case when was.lost then {EventLog.LastPosition} end,
                     version = e.version + case when was.failing_since is null or was.lost then 1 else 0 end
                 from was where e.id = was.id
                 returning e.id, e.institution, e.state, e.disabled_reason)

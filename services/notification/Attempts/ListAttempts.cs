@@ -47,6 +47,7 @@ internal static class ListAttempts
     }
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, Cursors cursors,
+        [Description("Only those of one message, by its webhook-id.")] string? message = null,
         [Description("Cursor of the page before.")] string? cursor = null,
         [Description("Page size, 1 to 500; 50 when absent.")] string? limit = null)
     {
@@ -54,7 +55,14 @@ internal static class ListAttempts
         var (size, badLimit) = Listing.Limit(limit);
         if (badLimit is not null)
             return new ProblemResult(badLimit);
-        var list = "attempts|" + id;
+        Guid? only = null;
+        if (message is not null)
+        {
+            if (!Guid.TryParse(message, out var messageId))
+                return new ProblemResult(Problems.Bad("message", "A webhook-id.", "应为 webhook-id。"));
+            only = messageId;
+        }
+        var list = $"attempts|{id}|{only}";
         var before = long.MaxValue;
         if (cursor is not null && !long.TryParse(cursors.Open(list, cursor), out before))
             return new ProblemResult(Listing.BadCursor("cursor"));
@@ -70,14 +78,14 @@ internal static class ListAttempts
         var rows = (await connection.QueryAsync<Row>("""
             select a.id, a.message_id, m.type, a.started_at, a.duration_ms, a.status, a.failure, a.answer, m.state as message_state
             from attempt a join message m on m.id = a.message_id
-            where a.endpoint_id = @Id and a.id < @before
+            where a.endpoint_id = @Id and a.id < @before and (@only::uuid is null or a.message_id = @only)
             order by a.id desc
             limit @size + 1
-            """, new { endpoint.Id, before, size })).AsList();
+            """, new { endpoint.Id, before, only, size })).AsList();
         var page = rows.Take(size).Select(r => new AttemptAnswer(r.MessageId, r.Type, r.StartedAt, r.DurationMs, r.Status, r.Failure, r.Answer, r.MessageState)).ToArray();
         var next = rows.Count > size ? cursors.Seal(list, rows[size - 1].Id.ToString()) : null;
         if (next is not null)
-            Listing.LinkNext(http, "cursor", next, size);
+            Listing.LinkNext(http, "cursor", next, size, only is null ? "" : $"&message={only}");
         return Listing.Answer(http, new AttemptPage(page, next));
     }
 }

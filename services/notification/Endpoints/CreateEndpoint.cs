@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Text.Json;
 using Dapper;
 using Npgsql;
+using Referrals.Contracts;
 using ServiceDefaults;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
@@ -13,12 +14,16 @@ internal sealed record CreateEndpointRequest(
     [property: Description("Where webhooks are sent: a public https address.")] string? Url,
     [property: Description("For people; at most 200 characters.")] string? Description,
     [property: Description("Event types, or prefixes ending in .*; absent or empty means all.")] IReadOnlyList<string?>? Types,
+    [property: Description("Up or Down; absent means both.")] Direction? Direction,
+    [property: Description("Routine, Urgent, Emergency; absent or empty means all.")] IReadOnlyList<Priority>? Priorities,
+    [property: Description("Department codes, with what belongs to them (03 stands for 03.01, too); absent or empty means all.")] IReadOnlyList<string?>? Departments,
+    [property: Description("Institutions of which one is a party, too; absent or empty means all.")] IReadOnlyList<string?>? Partners,
     [property: Description("True: deliver the messages of one referral one after the other, in order.")] bool? InOrder);
 
 /// <summary>An institution names an address for its webhooks and receives the secret that signs them, once.</summary>
 internal static class CreateEndpoint
 {
-    private const int MostTypes = 100;
+    private const int MostEntries = 100;
 
     public static void Map(IEndpointRouteBuilder app) => app.MapPost("/endpoints", Handle)
         .Describe("createEndpoint", "Endpoints", "Create a webhook endpoint.",
@@ -60,12 +65,20 @@ internal static class CreateEndpoint
             checks.That(IsWebAddress(request.Url), "/url",
                 "An absolute http(s) URL without user name and fragment.", "应为不含用户名与片段的 http(s) 绝对地址。");
         checks.Text(request.Description, "/description", 200, required: false);
-        var types = request.Types ?? [];
-        checks.That(types.Count <= MostTypes, "/types", $"At most {MostTypes} entries.", $"最多 {MostTypes} 项。");
-        for (var i = 0; i < types.Count && i < MostTypes; i++)
-            checks.That(types[i] is { } type && EventFilter.IsUsable(type), $"/types/{i}",
-                "No event has this type; e.g. referral.up.accepted or referral.down.*.", "没有此类型的事件，例如 referral.up.accepted 或 referral.down.*。");
+        Each(request.Types, "/types", EventFilter.IsUsable,
+            "No event has this type; e.g. referral.up.accepted or referral.down.*.", "没有此类型的事件，例如 referral.up.accepted 或 referral.down.*。");
+        Each(request.Departments, "/departments", d => d.Length is > 0 and <= 16,
+            "A department code, e.g. 03 or 03.01.", "应为诊疗科目代码，例如 03 或 03.01。");
+        Each(request.Partners, "/partners", p => p.Length == 18 && p.All(char.IsAsciiLetterOrDigit),
+            "A unified social credit code: 18 digits and letters.", "应为 18 位统一社会信用代码。");
         return checks.Passed ? null : checks.Problem;
+
+        void Each(IReadOnlyList<string?>? entries, string pointer, Func<string, bool> usable, string en, string zh)
+        {
+            checks.That((entries?.Count ?? 0) <= MostEntries, pointer, $"At most {MostEntries} entries.", $"最多 {MostEntries} 项。");
+            for (var i = 0; i < Math.Min(entries?.Count ?? 0, MostEntries); i++)
+                checks.That(entries![i] is { } entry && usable(entry), $"{pointer}/{i}", en, zh);
+        }
     }
 
     private static bool IsWebAddress(string text) =>
@@ -94,8 +107,10 @@ internal static class CreateEndpoint
         var secret = Secrets.New();
         var endpoint = await connection.QuerySingleOrDefaultAsync<Endpoint>($"""
             with made as (
-                insert into endpoint (id, institution, url, description, types, in_order, state, created_by, created_at)
-                select @id, @Institution, @Url, @Description, @Types, @InOrder, 'Active', @Subject, @now
+                insert into endpoint (id, institution, url, description, types, direction, priorities, departments, partners,
+                    in_order, state, created_by, created_at)
+                select @id, @Institution, @Url, @Description, @Types, @Direction, @Priorities, @Departments, @Partners,
+                    @InOrder, 'Active', @Subject, @now
                 where (select count(*) from endpoint where institution = @Institution and deleted_at is null) < @Most
                 returning {Endpoint.Columns}),
             secret as (
@@ -107,6 +122,10 @@ internal static class CreateEndpoint
             id, now, caller.Institution, caller.Subject, request.Description,
             Url = url.AbsoluteUri,
             Types = (request.Types ?? []).Distinct().ToArray(),
+            Direction = request.Direction?.ToString(),
+            Priorities = (request.Priorities ?? []).Distinct().Select(p => p.ToString()).ToArray(),
+            Departments = (request.Departments ?? []).Distinct().ToArray(),
+            Partners = (request.Partners ?? []).Distinct().ToArray(),
             InOrder = request.InOrder ?? false,
             Most = settings.EndpointsPerInstitution,
             Sealed = secrets.Seal(id.ToString(), secret),

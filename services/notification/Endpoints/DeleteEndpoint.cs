@@ -33,7 +33,9 @@ internal static class DeleteEndpoint
             with gone as (
                 update endpoint set deleted_at = @now, version = version + 1
                 where id = @Id and version = @Version and deleted_at is null
-                returning id)
+                returning id),
+            replays as (
+                delete from replay using gone where endpoint_id = gone.id)
             -- the secret goes at once; messages and attempts follow when the service tidies up
             delete from endpoint_secret using gone where endpoint_id = gone.id
             """, new { now = clock.GetUtcNow(), endpoint.Id, endpoint.Version }, transaction);

@@ -13,7 +13,7 @@ internal enum EndpointState
     Active,
     /// <summary>Its owner paused it: messages wait.</summary>
     Paused,
-    /// <summary>The receiver is gone or failed for days: nothing is sent and nothing new is kept for it.</summary>
+    /// <summary>The receiver is gone or failed for days: nothing is sent; what comes meanwhile is sent when it is resumed.</summary>
     Disabled,
 }
 
@@ -34,9 +34,14 @@ internal sealed record Endpoint
     public string Url { get; init; } = "";
     public string? Description { get; init; }
     public string[] Types { get; init; } = [];
+    public string? Direction { get; init; }
+    public string[] Priorities { get; init; } = [];
+    public string[] Departments { get; init; } = [];
+    public string[] Partners { get; init; } = [];
     public bool InOrder { get; init; }
     public EndpointState State { get; init; }
     public DisabledReason? DisabledReason { get; init; }
+    public DateTimeOffset? DisabledAt { get; init; }
     public DateTimeOffset? FailingSince { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
     public long Version { get; init; }
@@ -45,8 +50,9 @@ internal sealed record Endpoint
 
     public IReadOnlyList<string> Actions => State switch
     {
-        EndpointState.Active => ["pause", "test", "delete"],
-        EndpointState.Paused or EndpointState.Disabled => ["resume", "delete"],
+        EndpointState.Active => ["pause", "test", "rotate-secret", "resend", "replay", "delete"],
+        EndpointState.Paused => ["resume", "rotate-secret", "resend", "replay", "delete"],
+        EndpointState.Disabled => ["resume", "rotate-secret", "delete"],
     };
 
     public Problem WrongState() => new(NotificationProblems.WrongEndpointState)
@@ -55,10 +61,11 @@ internal sealed record Endpoint
     };
 
     public EndpointAnswer Answer(string? secret = null) =>
-        new(Id, Url, Description, Types, InOrder, State, DisabledReason, FailingSince, CreatedAt, Actions, secret);
+        new(Id, Url, Description, Types, Direction, Priorities, Departments, Partners, InOrder, State, DisabledReason, DisabledAt,
+            FailingSince, CreatedAt, Actions, secret);
 
     public const string Columns =
-        "id, institution, url, description, types, in_order, state, disabled_reason, failing_since, created_at, version";
+        "id, institution, url, description, types, direction, priorities, departments, partners, in_order, state, disabled_reason, disabled_at, failing_since, created_at, version";
 
     /// <summary>
     /// The endpoint when it is the caller's; 404 for one that is not there, and for another institution's with a row
@@ -86,9 +93,14 @@ internal sealed record EndpointAnswer(
     string Url,
     string? Description,
     [property: Description("Event types, or prefixes ending in .*; empty means all.")] IReadOnlyList<string> Types,
+    [property: Description("Up or Down; absent means both.")] string? Direction,
+    [property: Description("Priorities; empty means all.")] IReadOnlyList<string> Priorities,
+    [property: Description("Department codes, with what belongs to them (03 stands for 03.01, too); empty means all.")] IReadOnlyList<string> Departments,
+    [property: Description("Institutions of which one is a party, too; empty means all.")] IReadOnlyList<string> Partners,
     [property: Description("True: the messages of one referral are delivered one after the other, in order.")] bool InOrder,
     EndpointState State,
     DisabledReason? DisabledReason,
+    [property: Description("What came after this moment is sent when the endpoint is resumed.")] DateTimeOffset? DisabledAt,
     [property: Description("Since when no attempt has succeeded.")] DateTimeOffset? FailingSince,
     DateTimeOffset CreatedAt,
     [property: Description("What can be done with it now.")] IReadOnlyList<string> Actions,

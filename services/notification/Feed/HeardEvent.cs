@@ -48,6 +48,16 @@ internal sealed record HeardFacts
 /// <param name="Masked">It acted, for example for a member, but is no party: the sensitive members are left out.</param>
 internal sealed record Party(string Institution, bool Masked)
 {
+    /// <summary>Every institution an event names.</summary>
+    public static IReadOnlyList<string> Names(params ReadOnlySpan<string?> institutions)
+    {
+        var names = new List<string>(institutions.Length);
+        foreach (var institution in institutions)
+            if (institution is not null)
+                names.Add(institution);
+        return names;
+    }
+
     /// <summary>Sender, receiver and the receiver a redirect left behind; whoever else acted reads it masked.</summary>
     public static IReadOnlyList<Party> Of(bool sensitive, string? sender, string? receiver, string? previousReceiver,
         string? institution, string? onBehalfOf)

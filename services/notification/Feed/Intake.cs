@@ -124,6 +124,8 @@ internal sealed class Intake(NpgsqlDataSource database, Signals signals, ILogger
                 previous_receiver, institution, on_behalf_of, direction, priority, department, sensitive, body
             from heard
             where event_id in (select message_id from fresh)
+                -- the inbox forgets before the log does
+                and not exists (select 1 from event e where e.event_id = heard.event_id)
             order by nr
             """, new
         {

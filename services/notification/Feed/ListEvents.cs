@@ -37,10 +37,17 @@ internal static class ListEvents
             "Any role. Keep 'next' and send it as 'after': an empty page means nothing is new yet. Departments and patient classes that give an illness away are left out for readers who are no party.")
         .Produces<EventPage>()
         .Produces(304)
-        .Refuses(400, 403)
+        .Refuses(400, 403, 410)
         .Example(null, """
             {"items":[{"specversion":"1.0","id":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10","source":"/referral","type":"referral.up.accepted","subject":"ZZ2026030100001","time":"2026-03-01T01:30:00Z","datacontenttype":"application/json","dataschema":"urn:referral:schema:referral.accepted:1","sequence":"3","sequencetype":"Integer","data":{"referralNo":"ZZ2026030100001","direction":"Up","state":"Accepted","sequence":3}}],"next":"hJ0m2q"}
             """);
+
+    /// <summary>What the cursors of an institution belong to; the stream takes them, too.</summary>
+    public static string ListOf(string institution) => "events|" + institution;
+
+    /// <summary>True when events behind this position are not kept any more: going on would leave a gap.</summary>
+    public static Task<bool> IsTooOld(NpgsqlConnection connection, long position) =>
+        connection.ExecuteScalarAsync<bool>("select @position < pruned from log_start", new { position });
 
     private sealed record Row
     {
@@ -60,12 +67,14 @@ internal static class ListEvents
         if (caller is null)
             return new ProblemResult(noCaller!);
         // a cursor is its institution's: one taken from another tells nothing, not even that it fits
-        var list = "events|" + caller.Institution;
+        var list = ListOf(caller.Institution);
         var position = 0L;
         if (after is not null && !long.TryParse(cursors.Open(list, after), out position))
             return new ProblemResult(Listing.BadCursor("after"));
 
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
+        if (after is not null && await IsTooOld(connection, position))
+            return new ProblemResult(NotificationProblems.CursorTooOld);
         var rows = (await connection.QueryAsync<Row>("""
             select p.position, p.masked, e.body
             from event_party p join event e using (position)

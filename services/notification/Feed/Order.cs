@@ -4,6 +4,7 @@ namespace NotificationService;
 internal sealed record Arrival
 {
     public long Id { get; init; }
+    public Guid EventId { get; init; }
     public string Type { get; init; } = "";
     public Guid? ReferralId { get; init; }
     public long? Sequence { get; init; }
@@ -12,10 +13,16 @@ internal sealed record Arrival
     public string? PreviousReceiver { get; init; }
     public string? Institution { get; init; }
     public string? OnBehalfOf { get; init; }
+    public string? Direction { get; init; }
+    public string? Priority { get; init; }
+    public string? Department { get; init; }
     public bool Sensitive { get; init; }
     public DateTimeOffset? HoldUntil { get; init; }
     /// <summary>The last sequence number of its referral that stands in the log.</summary>
     public long Told { get; init; }
+
+    public FilteredEvent Filtered =>
+        new(Type, Direction, Priority, Department, Party.Names(Sender, Receiver, PreviousReceiver, Institution, OnBehalfOf));
 }
 
 /// <summary>What is irregular about an event's place in the log.</summary>

@@ -12,8 +12,9 @@ internal sealed class Sequencer(
     NpgsqlDataSource database, Signals signals, FeedSettings settings, Telemetry telemetry, TimeProvider clock,
     ILogger<Sequencer> log) : BackgroundService
 {
-    // any constant of this database
-    private const long Lock = 0x5E90_E7CE;
+    /// <summary>The lock of the one sequencer at work; any constant of this database.</summary>
+    public const long Lock = 0x5E90_E7CE;
+
     private const int BatchSize = 500;
     private static readonly TimeSpan Sweep = TimeSpan.FromMilliseconds(500);
 
@@ -63,6 +64,7 @@ internal sealed class Sequencer(
         await transaction.CommitAsync(ct);
 
         signals.Due(fanOut.Messages.Select(m => m.Endpoint));
+        signals.Logged();
         telemetry.Logged(turn.Told.Count);
         foreach (var (arrival, irregular) in turn.Told)
             if (irregular is { } kind)
@@ -85,35 +87,34 @@ internal sealed class Sequencer(
                 union
                 -- a referral is decided as a whole: a new event may set free those that are held
                 select a.id from arrival a where a.referral_id in (select referral_id from woken))
-            select a.id, a.type, a.referral_id, a.sequence, a.sender, a.receiver, a.previous_receiver, a.institution,
-                a.on_behalf_of, a.sensitive, a.hold_until, coalesce(p.sequence, 0) as told
+            select a.id, a.event_id, a.type, a.referral_id, a.sequence, a.sender, a.receiver, a.previous_receiver, a.institution,
+                a.on_behalf_of, a.direction, a.priority, a.department, a.sensitive, a.hold_until, coalesce(p.sequence, 0) as told
             from due join arrival a using (id)
             left join progress p on p.referral_id = a.referral_id
             order by a.id
             """, new { BatchSize, Now = now }, transaction)).AsList();
 
-    private sealed record Subscriber(Guid Id, string Institution, string[] Types, bool InOrder);
 
     private sealed record Addressed(long Position, Party Party);
 
-    private sealed record Outgoing(long Position, Guid Endpoint, bool Masked, bool InOrder);
+    private sealed record Outgoing(Guid Id, long Position, Guid Endpoint, bool Masked, bool InOrder);
 
     private sealed record Fan(long First, IReadOnlyList<Addressed> Parties, IReadOnlyList<Outgoing> Messages);
 
     private static async Task<Fan> FanOut(NpgsqlConnection connection, NpgsqlTransaction transaction, Turn turn)
     {
-        var first = 1 + await connection.ExecuteScalarAsync<long>("select coalesce(max(position), 0) from event", transaction: transaction);
+        var first = 1 + await connection.ExecuteScalarAsync<long>($"select {EventLog.LastPosition}", transaction: transaction);
         var parties = turn.Told.SelectMany((told, i) => PartiesOf(told.Arrival).Select(party => new Addressed(first + i, party))).ToArray();
-        var subscribers = (await connection.QueryAsync<Subscriber>("""
-            select id, institution, types, in_order
+        var subscribers = (await connection.QueryAsync<Subscriber>($"""
+            select {Subscriber.Columns}
             from endpoint
             where institution = any(@Institutions) and state <> 'Disabled' and deleted_at is null
             """, new { Institutions = parties.Select(a => a.Party.Institution).Distinct().ToArray() }, transaction)).ToLookup(s => s.Institution);
         var messages = from addressed in parties
-                       let type = turn.Told[(int)(addressed.Position - first)].Arrival.Type
+                       let arrival = turn.Told[(int)(addressed.Position - first)].Arrival
                        from subscriber in subscribers[addressed.Party.Institution]
-                       where EventFilter.Wants(subscriber.Types, type)
-                       select new Outgoing(addressed.Position, subscriber.Id, addressed.Party.Masked, subscriber.InOrder);
+                       where subscriber.Filter.Wants(arrival.Filtered, addressed.Party.Masked)
+                       select new Outgoing(MessageId.Of(arrival.EventId, subscriber.Id), addressed.Position, subscriber.Id, addressed.Party.Masked, subscriber.InOrder);
         return new(first, parties, messages.ToArray());
     }
 
@@ -173,7 +174,7 @@ internal sealed class Sequencer(
             Until = turn.Held.Select(h => h.Until).ToArray(),
             Referrals = progress.Select(p => p.Referral).ToArray(),
             Sequences = progress.Select(p => p.Sequence).ToArray(),
-            Messages = fan.Messages.Select(_ => Guid.CreateVersion7(now)).ToArray(),
+            Messages = fan.Messages.Select(m => m.Id).ToArray(),
             Endpoints = fan.Messages.Select(m => m.Endpoint).ToArray(),
             MessagePositions = fan.Messages.Select(m => m.Position).ToArray(),
             MessageMasked = fan.Messages.Select(m => m.Masked).ToArray(),
@@ -184,8 +185,14 @@ internal sealed class Sequencer(
 
 /// <summary>Settings of the log.</summary>
 /// <param name="WaitAtMost">How long a missing event of a referral is waited for before later ones are let through.</param>
-internal sealed record FeedSettings(TimeSpan WaitAtMost)
+/// <param name="KeepLog">How long an event can be read, replayed and resent.</param>
+/// <param name="KeepInbox">How long the ids of what was heard are kept beside the log.</param>
+internal sealed record FeedSettings(TimeSpan WaitAtMost, TimeSpan KeepLog, TimeSpan KeepInbox)
 {
-    public static FeedSettings From(IConfiguration configuration) =>
-        new(configuration.GetValue("Feed:WaitAtMost", TimeSpan.FromMinutes(1)));
+    public static FeedSettings From(IConfiguration configuration)
+    {
+        var section = configuration.GetSection("Feed");
+        return new(section.GetValue("WaitAtMost", TimeSpan.FromMinutes(1)), section.GetValue("KeepLog", TimeSpan.FromDays(400)),
+            section.GetValue("KeepInbox", TimeSpan.FromDays(30)));
+    }
 }

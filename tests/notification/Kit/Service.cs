@@ -59,6 +59,8 @@ public class Service : IAsyncLifetime
     public HttpClient As(string institution, string role = "Machine", string subject = "his") =>
         _host.As(Issuer.Shared.Token(institution, role, subject));
 
+    public HttpClient WithToken(string token) => _host.As(token);
+
     /// <summary>Publishes with a confirm, as the service that owns the exchange does.</summary>
     public async Task Publish(string body, string key, string exchange = ReferralEvents.Exchange) =>
         await _channel.BasicPublishAsync(exchange, key, false,

@@ -26,9 +26,9 @@ internal static class A
 
     internal static string Envelope(Guid id, string type, string subject, long? sequence, object data) => JsonSerializer.Serialize(new
     {
-        specversion = "1.0", id, source = "urn:referral:service:test", type, subject,
+        specversion = "1.0", id, source = type.StartsWith("referral.", StringComparison.Ordinal) ? "/referral" : "/scheduling", type, subject,
         time = new DateTimeOffset(2026, 3, 1, 9, 30, 0, TimeSpan.FromHours(8)),
-        datacontenttype = "application/json", dataschema = CloudEvents.SchemaOf(ReferralEvents.NameOf(type)),
+        datacontenttype = "application/json", dataschema = CloudEvents.SchemaOf(type.StartsWith("referral.", StringComparison.Ordinal) ? "referral." + ReferralEvents.NameOf(type) : type),
         sequence = sequence?.ToString(), sequencetype = sequence is null ? null : CloudEvents.SequenceType, data,
     }, Json.Lenient);
 }
