@@ -27,6 +27,9 @@ public class Alliance : IAsyncDisposable
     /// <summary>When it was healed last: what happened before is an earlier test's.</summary>
     public DateTimeOffset Began { get; private set; }
 
+    /// <summary>Counts what happened from then on as this test's.</summary>
+    public void CountFrom(DateTimeOffset began) => Began = began;
+
     public static string Demo => Path.Combine(AppContext.BaseDirectory, "demo");
 
     /// <summary>Makes databases and virtual host, and starts everything.</summary>
@@ -44,9 +47,13 @@ public class Alliance : IAsyncDisposable
     }
 
     /// <summary>Another instance of a service on the same database and virtual host.</summary>
-    public async Task<Service> Another(string service)
+    /// <param name="change">Changes what it is started with.</param>
+    /// <param name="through">A program that becomes the service, as words before its own.</param>
+    public async Task<Service> Another(string service, Action<Dictionary<string, string>>? change = null, params string[] through)
     {
-        var other = New(service);
+        var settings = Settings(service);
+        change?.Invoke(settings);
+        var other = new Service(service, _databases[service], settings, through);
         lock (_others)
             _others.Add(other);
         await other.Start();
@@ -95,7 +102,7 @@ public class Alliance : IAsyncDisposable
         _postgresIsDown = false;
     }
 
-    private Service New(string service) => new(service, _databases[service], Settings(service));
+    private Service New(string service) => new(service, _databases[service], Settings(service), []);
 
     /// <summary>What a service is started with.</summary>
     public Dictionary<string, string> Settings(string service, bool migrating = false)
@@ -123,7 +130,7 @@ public class Alliance : IAsyncDisposable
             // without this line no webhook may go to a loopback address
             settings["Webhooks__AllowedAddresses__0"] = "127.0.0.1/32";
             // what is minutes and hours for a partner is seconds for a test
-            settings["Webhooks__Schedule"] = "0s 1s 1s 2s 2s 5s 5s 10s 10s 1m";
+            settings["Webhooks__Schedule"] = "0s 1s 1s 2s 2s 5s 5s 5s 5s 5s 5s 5s 5s 5s 5s 5s 5s 10s 10s 1m";
             settings["Webhooks__Timeout"] = "00:00:03";
             settings["Webhooks__Lease"] = "00:00:05";
         }

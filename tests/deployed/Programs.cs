@@ -22,9 +22,14 @@ public static class Programs
     };
 
     /// <summary>How a program is started: with the settings given and nothing of the test runner's own environment.</summary>
-    public static ProcessStartInfo Start(string service, IReadOnlyDictionary<string, string> settings, params string[] arguments)
+    public static ProcessStartInfo Start(string service, IReadOnlyDictionary<string, string> settings, params string[] arguments) =>
+        Start(service, settings, [], arguments);
+
+    /// <param name="through">A program that becomes the service, as words before its own.</param>
+    public static ProcessStartInfo Start(string service, IReadOnlyDictionary<string, string> settings, IReadOnlyList<string> through, IReadOnlyList<string> arguments)
     {
-        var start = new ProcessStartInfo(Dotnet, [Assembly(service), .. arguments])
+        string[] words = [.. through, Dotnet, Assembly(service), .. arguments];
+        var start = new ProcessStartInfo(words[0], words[1..])
         {
             WorkingDirectory = Folder(service),
             RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,

@@ -43,7 +43,7 @@ public sealed class Receiver : IAsyncDisposable
         using var reader = new StreamReader(request.Body, Encoding.UTF8);
         var body = await reader.ReadToEndAsync();
         _received.Enqueue(new(request.Path, request.Headers["webhook-id"].ToString(), request.Headers["webhook-timestamp"].ToString(),
-            request.Headers["webhook-signature"].ToString(), body, Answers));
+            request.Headers["webhook-signature"].ToString(), body, Answers) { At = DateTimeOffset.UtcNow });
         return Results.StatusCode(Answers);
     }
 
@@ -63,6 +63,8 @@ public sealed class Receiver : IAsyncDisposable
 /// <summary>One HTTP request of a webhook.</summary>
 public sealed record Webhook(string Path, string Id, string Timestamp, string Signature, string Body, int Answered)
 {
+    /// <summary>When it came.</summary>
+    public DateTimeOffset At { get; init; }
     public JsonElement Event => JsonSerializer.Deserialize<JsonElement>(Body);
     public string Subject => Event.GetProperty("subject").GetString()!;
     public long Sequence => long.Parse(Event.GetProperty("sequence").GetString()!);

@@ -10,7 +10,8 @@ namespace Deployed;
 /// One instance of a service as a process of its own. Each start takes a free port, so that a restart never waits for
 /// the old one.
 /// </summary>
-public sealed partial class Service(string name, TestDatabase database, IReadOnlyDictionary<string, string> settings) : IAsyncDisposable
+/// <param name="through">A program that becomes the service, as words before its own; mostly none.</param>
+public sealed partial class Service(string name, TestDatabase database, IReadOnlyDictionary<string, string> settings, IReadOnlyList<string> through) : IAsyncDisposable
 {
     // the callers of all instances share their connections, as behind one proxy
     private static readonly SocketsHttpHandler Connections = new() { MaxConnectionsPerServer = 500, UseProxy = false };
@@ -48,7 +49,7 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
         Volatile.Write(ref _listens, false);
         _process?.Dispose();
         Write($"--- {name} starts ---");
-        _process = Process.Start(Programs.Start(name, new Dictionary<string, string>(settings) { ["ASPNETCORE_URLS"] = "http://127.0.0.1:0" }))!;
+        _process = Process.Start(Programs.Start(name, new Dictionary<string, string>(settings) { ["ASPNETCORE_URLS"] = "http://127.0.0.1:0" }, through, []))!;
         _process.StandardInput.Close();
         _process.OutputDataReceived += (_, line) => Write(line.Data);
         _process.ErrorDataReceived += (_, line) => Write(line.Data);

@@ -54,7 +54,7 @@ internal static class Invariants
         var left = new List<string>();
         if (await Scene.Count(scene.Notification, "select count(*) from arrival") is > 0 and var arrivals)
             left.Add($"{arrivals} arrivals without their place in the log");
-        if (await Scene.Count(scene.Notification, "select count(*) from message where state = 'Waiting'") is > 0 and var messages)
+        if (await Scene.Count(scene.Notification, "select count(*) from message m join endpoint e on e.id = m.endpoint_id where m.state = 'Waiting' and e.deleted_at is null") is > 0 and var messages)
             left.Add($"{messages} webhooks");
         if (left.Count == 0)
             left.AddRange((await Queues(scene.Alliance)).Where(q => q.Messages > 0).Select(q => $"{q.Messages} messages in {q.Name}"));

@@ -41,11 +41,12 @@ internal sealed class Run(Options options, Action<string> say)
         string? skipped = null;
         try
         {
+            if (@case.Alone)
+                await Close();
             await Open();
             scene = new(_alliance!, _outside!, seed, options.Size, options.Patience, options.Minutes);
             await @case.Run(scene);
-            if (@case.Judged)
-                await Invariants.Check(scene);
+            await Invariants.Check(scene);
         }
         catch (SkippedException e)
         {
@@ -63,12 +64,11 @@ internal sealed class Run(Options options, Action<string> say)
         foreach (var finding in outcome.Findings.Distinct().Take(12))
             say("   !! " + finding);
         if (outcome.Findings.Count > 0)
-        {
             foreach (var service in _alliance!.Services)
                 say(service.Tail(6));
-            // what this case broke is no matter of the next one
+        // what this case broke is no matter of the next one
+        if (@case.Alone || outcome.Findings.Count > 0)
             await Close();
-        }
         say(outcome.Line);
         return outcome;
     }

@@ -10,8 +10,8 @@ internal enum Size { Smoke, Quick, Full }
 
 /// <summary>One of the faults and abuses the system must survive.</summary>
 /// <param name="Name">As in README.md, e.g. X9.</param>
-/// <param name="Judged">False for a case that ends with an alliance of its own and judges it itself.</param>
-internal sealed record Case(string Name, string Says, Func<Scene, Task> Run, bool Judged = true);
+/// <param name="Alone">Works with an alliance of its own, which ends with it.</param>
+internal sealed record Case(string Name, string Says, Func<Scene, Task> Run, bool Alone = false);
 
 /// <summary>A case that cannot be shown on this machine, and why.</summary>
 internal sealed class SkippedException(string why) : Exception(why);

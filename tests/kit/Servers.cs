@@ -17,10 +17,13 @@ public static class Servers
     /// <summary>Folder with one published program per service.</summary>
     public static string Apps => Need("REFERRAL_TEST_APPS");
 
+    /// <summary>Folder of the servers, with their data.</summary>
+    public static string Folder => Need("REFERRAL_TEST_SERVERS");
+
     /// <summary>Runs <c>deploy/lib/servers.sh VERB DIR …</c>, e.g. <c>broker-stop</c>.</summary>
     public static async Task<string> Control(string verb, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Need("REFERRAL_TEST_SERVERS_SH"), [verb, Need("REFERRAL_TEST_SERVERS"), .. arguments])
+        var start = new ProcessStartInfo(Need("REFERRAL_TEST_SERVERS_SH"), [verb, Folder, .. arguments])
         {
             RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
         };
