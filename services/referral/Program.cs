@@ -1,6 +1,7 @@
 using ReferralService;
 using ReferralService.Alliances;
 using ReferralService.Deadlines;
+using ReferralService.Patients;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Booking;
 using ReferralService.Workflow;
@@ -19,7 +20,7 @@ builder.AddReferrals();
 builder.AddAudit("a.referral_id in (select r.id from referral r where r.sender = @me or r.submitted_at is not null and (r.receiver = @me or @me = any(r.tried)))");
 
 var app = builder.Build();
-if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args) || await app.RunImport(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args) || await app.RunImport(args) || await app.RunKeys(args))
     return;
 app.UseServiceDefaults();
 app.MapReferrals();
