@@ -1,4 +1,5 @@
 using System.Net;
+using ServiceDefaults.Telemetry;
 
 namespace NotificationService;
 
@@ -39,6 +40,10 @@ internal static class Registration
         builder.Services.AddSingleton<EndpointHealth>();
         builder.Services.AddSingleton<Recorder>();
         builder.Services.AddHostedService<Dispatcher>();
+        builder.Services.AddSingleton(new StoredGauge("notification_messages_waiting", "Webhook messages not yet delivered, counted up to 100000.",
+            "select count(*)::float8 from (select from message where state = 'Waiting' limit 100000) m"));
+        builder.Services.AddSingleton(new StoredGauge("notification_endpoints_disabled", "Endpoints that were given up.",
+            "select count(*)::float8 from endpoint where state = 'Disabled' and deleted_at is null"));
         builder.Services.AddHostedService<CatchUp>();
         builder.Services.AddHostedService<Replayer>();
         builder.Services.AddHostedService<Retention>();

@@ -6,6 +6,7 @@ using ReferralService.Referrals.Intake;
 using ReferralService.Referrals.Reading;
 using ReferralService.Rules;
 using ReferralService.Workflow;
+using ServiceDefaults.Telemetry;
 
 namespace ReferralService;
 
@@ -33,6 +34,8 @@ internal static class Registration
         services.AddSingleton<MoveDesk>();
         services.AddSingleton<DeadlineSweeper>();
         services.AddHostedService(s => s.GetRequiredService<DeadlineSweeper>());
+        services.AddSingleton(new StoredGauge("referral_deadlines_late", "Deadlines that passed more than five seconds ago, counted up to 100000.",
+            "select count(*)::float8 from (select from referral where next_deadline_at < now() - interval '5 seconds' limit 100000) late"));
 
         services.AddSingleton<IntakeDesk>();
         services.AddSingleton<ReferralNumbers>();

@@ -10,6 +10,7 @@ using SchedulingService.Wards;
 using ServiceDefaults;
 using ServiceDefaults.Auditing;
 using ServiceDefaults.Messaging;
+using ServiceDefaults.Telemetry;
 
 var builder = WebApplication.CreateBuilder(args);
 builder.AddServiceDefaults(new("scheduling", "Scheduling",
@@ -23,6 +24,8 @@ builder.AddAudit("a.referral_id in (select n.referral_id from need n where @me i
 builder.Services.AddSingleton<TellCapacity>();
 builder.Services.AddSingleton(services => services.GetRequiredService<TellCapacity>().Round);
 builder.Services.AddHostedService<Clockwork>();
+builder.Services.AddSingleton(new StoredGauge("scheduling_waiting", "Referrals that wait for a place, counted up to 100000.",
+    "select count(*)::float8 from (select from waiting limit 100000) w"));
 
 var app = builder.Build();
 if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args))

@@ -15,6 +15,7 @@ using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
 using ServiceDefaults.Protection;
 using ServiceDefaults.Storage;
+using ServiceDefaults.Telemetry;
 using KestrelServerOptions = Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions;
 
 namespace ServiceDefaults;
@@ -32,6 +33,7 @@ public static class Defaults
         builder.Services.AddSingleton<RateLimits>();
         builder.AddTokens();
         builder.AddDatabase();
+        builder.AddMetrics();
         builder.AddOpenApiDefaults(description);
         builder.Services.ConfigureHttpJsonOptions(json => Json.With(json.SerializerOptions));
         // poor links: a worklist of twenty rows shrinks to a fifth
@@ -93,6 +95,7 @@ public static class Defaults
             ResultStatusCodes = { [HealthStatus.Degraded] = 200 },
             ResponseWriter = WriteHealth,
         }).AllowAnonymous().ExcludeFromDescription();
+        app.MapMetrics();
         app.MapOpenApiDefaults();
     }
 

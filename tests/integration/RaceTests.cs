@@ -56,7 +56,7 @@ public sealed class RaceTests(AllianceFixture alliance, ITestOutputHelper output
     [Fact]
     public async Task Two_hundred_moves_spread_over_two_instances_of_each_service_are_told_once_each()
     {
-        var others = await Task.WhenAll(Programs.All.Select(Alliance.Another));
+        var others = await Task.WhenAll(Programs.All.Select(service => Alliance.Another(service)));
         var other = others[0];
         await using var wire = await Wire.Listen(Alliance.RabbitMq, "referral-events");
         var referrals = await Task.WhenAll(Enumerable.Range(0, 40).Select(async n =>

@@ -15,7 +15,7 @@ try
     results.Add(new("pgbench: BEGIN, update, two inserts, END; 8 clients", pg8, null, null));
     results.Add(new("pgbench: the same; 32 clients", pg32, null, null));
 
-    var steps = new Steps(alliance);
+    await using var steps = new Steps(alliance);
     await steps.Supply();
     // the first seconds belong to the just-in-time compiler
     await steps.Loops(8, 20);

@@ -7,12 +7,13 @@ using TestKit;
 namespace Load;
 
 /// <summary>The steps that are measured, each a closed loop of clients over HTTP.</summary>
-internal sealed class Steps(Alliance alliance)
+internal sealed class Steps(Alliance alliance) : IAsyncDisposable
 {
     private readonly ConcurrentQueue<Guid> _submitted = new();
     private Guid _accepted;
     private readonly HttpClient _township = alliance.Referral.As(Alliance.Township);
     private readonly HttpClient _hospital = alliance.Referral.As(Alliance.Tertiary);
+    private readonly Bookings _bookings = new(alliance);
 
     /// <summary>Places for every patient of a run: the waiting list is not what is measured.</summary>
     public async Task Supply()
@@ -50,19 +51,17 @@ internal sealed class Steps(Alliance alliance)
     });
 
     /// <summary>Until scheduling has booked what the steps before accepted: the next step starts with empty queues.</summary>
-    public async Task Drained()
+    public Task Drained() => _accepted == default ? Task.CompletedTask : _bookings.Of(_accepted);
+
+    /// <summary>From the hospital's click to the place in scheduling and back: two services, four hops.</summary>
+    public Task<Result> AcceptToScheduled(int clients, int seconds) => Run($"accept to scheduled; {clients} clients", clients, seconds, async () =>
     {
-        for (var tries = 0; tries < 30 && _accepted != default; tries++)
-            try
-            {
-                await Booked(_township, _accepted);
-                return;
-            }
-            catch (InvalidOperationException)
-            {
-                // ten more seconds
-            }
-    }
+        if (!_submitted.TryDequeue(out var id))
+            return false;
+        await Move(_hospital, id, "accept");
+        await _bookings.Of(id);
+        return true;
+    });
 
     public Task<Result> Worklist(int clients, int seconds) => Run("worklist", clients, seconds, async () =>
     {
@@ -77,7 +76,7 @@ internal sealed class Steps(Alliance alliance)
         var up = await SubmitOne();
         await Move(_hospital, up, "claim");
         await Move(_hospital, up, "accept");
-        await Booked(_township, up);
+        await _bookings.Of(up);
         await Move(_township, up, "dispatch");
         await Move(_hospital, up, "arrive", new { identifiedBy = "IdCard" });
         await Move(_hospital, up, "start-treatment", new { visitNo = "V1" });
@@ -92,13 +91,15 @@ internal sealed class Steps(Alliance alliance)
         });
         var down = returned.GetProperty("linked")[0].GetProperty("id").GetGuid();
         await Move(_township, down, "accept", new { department = "02" });
-        await Booked(_township, down);
+        await _bookings.Of(down);
         await Move(_hospital, down, "dispatch");
         await Move(_township, down, "arrive", new { identifiedBy = "Slip" });
         await Move(_township, down, "follow-up", new { way = "Home", text = "恢复良好" });
         await Move(_township, down, "finish", new { text = "生活自理" });
         return true;
     });
+
+    public ValueTask DisposeAsync() => _bookings.DisposeAsync();
 
     private async Task<Guid> SubmitOne()
     {
@@ -116,18 +117,6 @@ internal sealed class Steps(Alliance alliance)
     {
         using var answer = await who.Command($"/v1/referrals/{id}/{verb}", body, ifMatch: "*");
         return await Good(answer);
-    }
-
-    private static async Task Booked(HttpClient who, Guid id)
-    {
-        for (var tries = 0; tries < 2000; tries++)
-        {
-            using var answer = await who.GetAsync($"/v1/referrals/{id}/available-actions");
-            if ((await Good(answer)).GetProperty("state").GetString() is "Scheduled")
-                return;
-            await Task.Delay(5);
-        }
-        throw new InvalidOperationException("not booked within ten seconds");
     }
 
     private static async Task<JsonElement> Good(HttpResponseMessage answer)

@@ -22,7 +22,8 @@ public static class Tokens
 
         builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(jwt =>
         {
-            jwt.MapInboundClaims = false;
+            jwt.TokenHandlers.Clear();
+            jwt.TokenHandlers.Add(new RememberedTokens { MapInboundClaims = false });
             jwt.IncludeErrorDetails = false;
             jwt.TokenValidationParameters = new()
             {
