@@ -14,3 +14,6 @@ revoke all on database :"service" from public;
 grant connect on database :"service" to :"app";
 SQL
 done
+
+# What the referral service reads as, behind row-level security; nobody logs in as it.
+psql -X -q -v ON_ERROR_STOP=1 -U postgres -d postgres -c 'create role referral_reader nologin' -c 'grant referral_reader to referral_app'

@@ -306,7 +306,7 @@ run_sql() (
   "$(postgres_bin)/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$POSTGRES_PORT" -U postgres -d postgres
 )
 
-# Two roles a service: the owner changes the tables, the other one only works with them.
+# Two roles a service: the owner changes the tables, the other one only works with them. And one that only reads.
 roles_sql() {
   local service role option
   for service in "${service_names[@]}"; do
@@ -322,15 +322,18 @@ roles_sql() {
       "$service" "$service" "$service"
     printf 'revoke all on database %s from public;\ngrant connect on database %s to %s_app;\n' "$service" "$service" "$service"
   done
+  # what the referral service reads as, behind row-level security; nobody logs in as it
+  printf "select 'create role referral_reader nologin' where not exists (select from pg_roles where rolname = 'referral_reader') \\\\gexec\n"
+  printf "grant referral_reader to referral_app;\n"
 }
 
 make_roles() {
-  [[ -e $servers_folder/run/roles-made ]] && return
+  [[ -e $servers_folder/run/roles-made-2 ]] && return
   if ! roles_sql | run_sql >"$servers_folder/run/roles.log" 2>&1; then
     show_log "$servers_folder/run/roles.log"
     die "The roles and databases could not be made."
   fi
-  : >"$servers_folder/run/roles-made"
+  : >"$servers_folder/run/roles-made-2"
 }
 
 broker_pid() { marked_pid "$servers_folder/run/broker.pid" "$broker_mark"; }

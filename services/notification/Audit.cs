@@ -1,5 +1,5 @@
-using Dapper;
 using Npgsql;
+using ServiceDefaults.Auditing;
 using ServiceDefaults.Auth;
 
 namespace NotificationService;
@@ -7,15 +7,10 @@ namespace NotificationService;
 /// <summary>Who changed what and who was refused; rows are only ever added. Ids only.</summary>
 internal static class Audit
 {
+    /// <summary>In the transaction of the change, which the connection is in.</summary>
     public static Task Done(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller, string action, Guid target) =>
-        Write(connection, transaction, caller, action, target, denied: false);
+        AuditTrail.Write(transaction.Connection ?? connection, null, caller, action, denied: false, target: target.ToString());
 
     public static Task Denied(NpgsqlConnection connection, Caller caller, string action, Guid target) =>
-        Write(connection, null, caller, action, target, denied: true);
-
-    private static Task Write(NpgsqlConnection connection, NpgsqlTransaction? transaction, Caller caller, string action, Guid target, bool denied) =>
-        connection.ExecuteAsync("""
-            insert into audit (subject, institution, role, purpose, action, target, denied)
-            values (@Subject, @Institution, @Role, @Purpose, @action, @target, @denied)
-            """, new { caller.Subject, caller.Institution, Role = caller.Role.ToString(), caller.Purpose, action, target = target.ToString(), denied }, transaction);
+        AuditTrail.Write(connection, null, caller, action, denied: true, target: target.ToString());
 }

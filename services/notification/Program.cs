@@ -1,5 +1,6 @@
 using NotificationService;
 using ServiceDefaults;
+using ServiceDefaults.Auditing;
 using ServiceDefaults.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -12,14 +13,16 @@ builder.AddFeed();
 builder.AddWebhooks();
 builder.AddExchanges();
 builder.AddNotices();
+builder.AddAudit("false");
 // last in, first out: the bus stops before the workers that store what it hears
 builder.AddBus(WhenReferralMoved.Subscription, WhenCapacityChanged.Subscription, WhenNoticeRequested.Subscription);
 
 var app = builder.Build();
-if (await app.RunMigrations(args) || await app.RunRedrive(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args))
     return;
 app.UseServiceDefaults();
 
+ExportAudit.Map(app);
 var v1 = app.MapGroup("/v1").RequireAuthorization();
 ListEvents.Map(v1);
 StreamEvents.Map(v1);

@@ -14,6 +14,7 @@ internal static class Registration
         ["Attempts"] = "What came of each delivery.",
         ["Inbox"] = "What the staff of your institution has not seen yet.",
         ["Broker users"] = "Your institution's own exchange on the broker, for software that speaks AMQP.",
+        ["Audit"] = "Who did or was refused what.",
     };
 
     /// <summary>Heard, ordered, logged.</summary>

@@ -3,11 +3,13 @@ using ReferralService.Alliances;
 using ReferralService.Deadlines;
 using ReferralService.Matching;
 using ReferralService.Notices;
+using ReferralService.Patients;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Booking;
 using ReferralService.Workflow;
 using Referrals.Contracts;
 using ServiceDefaults;
+using ServiceDefaults.Auditing;
 using ServiceDefaults.Messaging;
 
 var builder = WebApplication.CreateBuilder(args);
@@ -22,11 +24,14 @@ builder.AddBus([
     .. NoticeKey.FileOf(builder.Configuration) is null ? Array.Empty<Subscription>() : [WhenPatientIsConcerned.Subscription],
 ]);
 builder.AddReferrals();
+builder.AddAudit("a.referral_id in (select r.id from referral r where r.sender = @me or r.submitted_at is not null and (r.receiver = @me or @me = any(r.tried)))");
 
 var app = builder.Build();
-if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunImport(args) || await app.RunCertificateKeys(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args) || await app.RunImport(args)
+    || await app.RunKeys(args) || await app.RunCertificateKeys(args))
     return;
 app.UseServiceDefaults();
 app.MapReferrals();
 app.MapReports();
+ExportAudit.Map(app);
 app.Run();

@@ -25,6 +25,7 @@ internal static class Registration
     {
         var services = builder.Services;
         services.AddSingleton<PatientKeys>();
+        services.AddSingleton<RotateKeys>();
         services.AddSingleton<AllianceDirectory>();
         services.AddHostedService(s => s.GetRequiredService<AllianceDirectory>());
         services.AddSingleton<SheetIndex>();

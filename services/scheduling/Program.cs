@@ -10,6 +10,7 @@ using SchedulingService.Timers;
 using SchedulingService.Waiting;
 using SchedulingService.Wards;
 using ServiceDefaults;
+using ServiceDefaults.Auditing;
 using ServiceDefaults.Messaging;
 using ServiceDefaults.Telemetry;
 
@@ -25,15 +26,17 @@ builder.Services.AddSingleton<Commands>();
 builder.Services.AddRound<TellCapacity>(r => r.Round).AddRound<SessionSlots>(r => r.Round).AddRound<MoveHolders>(r => r.Round)
     .AddRound<BookingClock>(r => r.Round).AddRound<OpenPools>(r => r.Round).AddRound<AgeWaiting>(r => r.Round)
     .AddRound<Retention>(r => r.Round);
+builder.AddAudit("a.referral_id in (select n.referral_id from need n where @me in (n.sender, n.receiver))");
 builder.Services.AddHostedService<Clockwork>();
 builder.Services.AddSingleton(new StoredGauge("scheduling_waiting", "Referrals that wait for a place, counted up to 100000.",
     "select count(*)::float8 from (select from waiting limit 100000) w"));
 
 var app = builder.Build();
-if (await app.RunMigrations(args) || await app.RunRedrive(args))
+if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args))
     return;
 app.UseServiceDefaults();
 
+ExportAudit.Map(app);
 var v1 = app.MapGroup("/v1").RequireAuthorization();
 OpenSession.Map(v1);
 ChangeSession.Map(v1);

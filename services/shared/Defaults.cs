@@ -13,6 +13,7 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
+using ServiceDefaults.Protection;
 using ServiceDefaults.Storage;
 using ServiceDefaults.Telemetry;
 using KestrelServerOptions = Microsoft.AspNetCore.Server.Kestrel.Core.KestrelServerOptions;
@@ -24,10 +25,12 @@ public static class Defaults
 {
     public static void AddServiceDefaults(this WebApplicationBuilder builder, ServiceDescription description)
     {
+        builder.RequireSafeSettings();
         builder.Services.AddSingleton(description);
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Keys>();
         builder.Services.AddSingleton<Cursors>();
+        builder.Services.AddSingleton<RateLimits>();
         builder.AddTokens();
         builder.AddDatabase();
         builder.AddMetrics();
@@ -78,10 +81,12 @@ public static class Defaults
     /// <summary>Error answers, tokens, health, OpenAPI and its pages. Call it before the service's own routes.</summary>
     public static void UseServiceDefaults(this WebApplication app)
     {
+        app.UseSecurityHeaders();
         app.UseResponseCompression();
         app.Use(AnswerFaults);
         app.UseStatusCodePages(Complain);
         app.UseAuthentication();
+        app.Use(app.Services.GetRequiredService<RateLimits>().Count);
         app.UseAuthorization();
         app.MapHealthChecks("/health/live", new() { Predicate = _ => false }).AllowAnonymous().ExcludeFromDescription();
         app.MapHealthChecks("/health/ready", new()
@@ -97,6 +102,7 @@ public static class Defaults
     // one place turns what nobody foresaw into an answer: the reason goes to the log, the caller gets a trace id
     private static async Task AnswerFaults(HttpContext http, RequestDelegate next)
     {
+        Auditing.AuditTrail.Begin();
         try
         {
             await next(http);

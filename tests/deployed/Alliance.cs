@@ -120,6 +120,9 @@ public class Alliance : IAsyncDisposable
             ["Auth__DevelopmentKeyFile"] = Issuer.Shared.KeyFile,
             ["Patients__KeyFile"] = Issuer.Shared.SecretFile,
             ["Codes__KeyFile"] = Issuer.Shared.SecretFile,
+            // a load asks with few tokens and as fast as it can
+            ["RateLimits__PerSecond"] = "1000000",
+            ["RateLimits__Burst"] = "1000000",
             ["DOTNET_TieredPGO"] = "0",
             ["DOTNET_gcServer"] = "0",
         };

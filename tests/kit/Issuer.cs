@@ -27,6 +27,11 @@ public sealed class Issuer
     public string SecretFile { get; }
     public RSA Key => _key;
 
+    /// <summary>Any claims at all under the issuer's key.</summary>
+    public string Signed(IReadOnlyDictionary<string, object> claims, string algorithm, string type = "JWT") =>
+        new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(System.Text.Json.JsonSerializer.Serialize(claims),
+            new SigningCredentials(new RsaSecurityKey(_key), algorithm), new Dictionary<string, object> { ["typ"] = type });
+
     public string Token(string institution, string role = "Clinician", string subject = "dr-test",
         string? department = null, string? purpose = null, string? onBehalfOf = null,
         DateTime? expires = null, string issuer = Name, string audience = Audience)

@@ -15,7 +15,7 @@ public sealed class ServiceHost<TProgram>(
 {
     protected override void ConfigureWebHost(IWebHostBuilder web)
     {
-        web.UseEnvironment("Test");
+        web.UseEnvironment(settings?.GetValueOrDefault("Environment") ?? "Test");
         web.UseSetting("ConnectionStrings:Database", connectionString);
         web.UseSetting("RabbitMq:Uri", rabbitMq);
         web.UseSetting("Auth:Issuer", Issuer.Name);
@@ -23,6 +23,11 @@ public sealed class ServiceHost<TProgram>(
         web.UseSetting("Auth:DevelopmentKeyFile", Issuer.Shared.KeyFile);
         web.UseSetting("Codes:KeyFile", Issuer.Shared.SecretFile);
         web.UseSetting("Patients:KeyFile", Issuer.Shared.SecretFile);
+        // a test asks as fast as it can
+        web.UseSetting("RateLimits:PerSecond", "1000000");
+        web.UseSetting("RateLimits:Burst", "1000000");
+        web.UseSetting("RateLimits:AnonymousPerSecond", "1000000");
+        web.UseSetting("RateLimits:AnonymousBurst", "1000000");
         foreach (var (name, value) in settings ?? new Dictionary<string, string>())
             web.UseSetting(name, value);
         if (clock is not null)

@@ -164,7 +164,7 @@ public sealed class EndpointTests(Service service)
         foreach (var (method, path) in Routes(id))
             (await Send(stranger, method, path)).StatusCode.Should().Be(HttpStatusCode.NotFound, "{0} {1}", method, path);
         (await stranger.GetStringAsync("/v1/endpoints")).Should().NotContain(id);
-        (await service.Count("audit where target = @id and denied", new { id })).Should().Be(Routes(id).Length);
+        (await service.Count("audit where target = @id and verdict = 'denied'", new { id })).Should().Be(Routes(id).Length);
     }
 
     [Theory]
@@ -191,7 +191,7 @@ public sealed class EndpointTests(Service service)
         (await owner.Command($"/v1/endpoints/{id}/resume", ifMatch: before)).StatusCode.Should().Be(HttpStatusCode.PreconditionFailed);
         (await owner.Command($"/v1/endpoints/{id}/resume", ifMatch: "*")).StatusCode.Should().Be(HttpStatusCode.OK);
         (await owner.StateOf(id)).Should().Be("Active");
-        (await service.Count("audit where target = @id and not denied", new { id })).Should().Be(3);
+        (await service.Count("audit where target = @id and verdict = 'allowed'", new { id })).Should().Be(3);
     }
 
     [Fact]

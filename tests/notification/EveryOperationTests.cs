@@ -12,7 +12,7 @@ public sealed class EveryOperationTests(Service service) : EveryOperation<EveryO
 
     protected override TestDatabase Database => service.Database;
     protected override HttpClient Anonymous => service.Anonymous();
-    protected override string Denied => "denied";
+    protected override string Denied => "verdict = 'denied'";
 
     protected override IReadOnlyList<OperationLine> Table =>
     [
@@ -39,6 +39,7 @@ public sealed class EveryOperationTests(Service service) : EveryOperation<EveryO
         new("post /v1/endpoints") { Body = Address, Party = Machine, WrongRole = service.As(_hospital, "Clinician") },
         // everybody reads the events his institution is a party of, and no others
         new("/v1/events") { Party = Machine, Stranger = service.As("STRANGER"), ForStranger = 200 },
+        new("/v1/audit") { Party = _ => service.As(_hospital, "Auditor"), WrongRole = service.As(_hospital, "Operator") },
     ];
 
     private const string Address = """{"url":"http://127.0.0.1:9/hook","description":"his","types":["referral.up.accepted"],"inOrder":false}""";

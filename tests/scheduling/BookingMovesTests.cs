@@ -40,7 +40,7 @@ public sealed class BookingMovesTests(Scheduling scheduling)
 
         (await stranger.Registrar.SendAsync(request)).StatusCode.Should().Be(HttpStatusCode.NotFound);
 
-        (await scheduling.Database.Query<string>("select action from audit where denied and institution = @Code and target = @target",
+        (await scheduling.Database.Query<string>("select action from audit where verdict = 'denied' and institution = @Code and target = @target",
             new { stranger.Code, target = booking.ToString() })).Should().Equal(action);
     }
 

@@ -11,7 +11,7 @@ public sealed class EveryOperationTests(Scheduling scheduling) : EveryOperation<
 
     protected override TestDatabase Database => scheduling.Database;
     protected override HttpClient Anonymous => scheduling.Host.As(null);
-    protected override string Denied => "denied";
+    protected override string Denied => "verdict = 'denied'";
 
     protected override IReadOnlyList<OperationLine> Table =>
     [
@@ -81,6 +81,7 @@ public sealed class EveryOperationTests(Scheduling scheduling) : EveryOperation<
         new("/v1/slots") { Party = Registrar },
         new("/v1/wards") { Party = Registrar },
         new("/v1/capacity") { Party = Registrar },
+        new("/v1/audit") { Party = _ => _hospital.As("Auditor"), WrongRole = _hospital.As("Head") },
     ];
 
     private HttpClient Registrar(Operation operation) => _hospital.Registrar;

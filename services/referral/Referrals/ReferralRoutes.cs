@@ -33,6 +33,7 @@ internal static class ReferralRoutes
         ["Contracts"] = "Family-doctor contracts: who signed with whom.",
         ["Settings"] = "What an alliance sets for its members, and how long each timer is.",
         ["Directory"] = "Institutions, departments, clinicians, alliances, grids and reason codes.",
+        ["Audit"] = "Who did, read or was refused what.",
     };
 
     public static void MapReferrals(this IEndpointRouteBuilder routes)

@@ -1,9 +1,9 @@
-using Dapper;
 using Npgsql;
 using ReferralService.Alliances;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Intake;
 using Referrals.Contracts;
+using ServiceDefaults.Auditing;
 using ServiceDefaults.Auth;
 
 namespace ReferralService.Workflow;
@@ -61,27 +61,14 @@ internal sealed class Access(NpgsqlDataSource database, AllianceDirectory direct
     public async Task Denied(Caller caller, string action, Guid? referralId, string target)
     {
         await using var connection = await database.OpenConnectionAsync();
-        await connection.ExecuteAsync("""
-            insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id, target)
-            values (@at, @Subject, @Institution, @role, @Purpose, @action, 'denied', @referralId, @target)
-            """, new
-        {
-            at = clock.GetUtcNow(), caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.Purpose,
-            action, referralId, target = target.Length > 80 ? target[..80] : target,
-        });
+        await AuditTrail.Write(connection, clock.GetUtcNow(), caller, action, denied: true, referralId, target);
     }
 
     /// <summary>A reading of patient data leaves a row before the data leaves.</summary>
     public async Task Read(Caller caller, string action, Guid referralId)
     {
         await using var connection = await database.OpenConnectionAsync();
-        await connection.ExecuteAsync("""
-            insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id)
-            values (@at, @Subject, @Institution, @role, @Purpose, @action, 'allowed', @referralId)
-            """, new
-        {
-            at = clock.GetUtcNow(), caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.Purpose, action, referralId,
-        });
+        await AuditTrail.Write(connection, clock.GetUtcNow(), caller, action, denied: false, referralId);
     }
 
     public Actor ActorOf(Caller caller, Side sides) =>

@@ -114,8 +114,8 @@ internal static class ReferralWrite
             insert into outbox (message_id, exchange, routing_key, body)
             select message_id, 'referral-events', routing_key, body from row where body is not null order by n
         ), audited as (
-            insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id)
-            select at, subject, institution, role, purpose, verb, 'allowed', id from row where audited
+            insert into audit (at, subject, institution, role, on_behalf_of, purpose, action, verdict, referral_id)
+            select at, subject, institution, role, on_behalf_of, purpose, verb, 'allowed', id from row where audited
         )
         """;
 

@@ -36,19 +36,47 @@ public sealed record Caller(
     /// <summary>Owner of idempotency keys.</summary>
     public string Scope => Institution + "|" + Subject;
 
-    /// <summary>The caller of an authenticated request, or 403 when the token lacks institution or role.</summary>
+    /// <summary>The caller of an authenticated request, or 403 when the token lacks institution or role or has one of another shape.</summary>
     public static (Caller? Caller, Problem? Problem) Of(HttpContext http)
     {
-        var user = http.User;
-        var subject = user.FindFirst("sub")?.Value;
-        var institution = user.FindFirst("institution")?.Value;
-        if (string.IsNullOrEmpty(subject) || string.IsNullOrEmpty(institution)
-            || !Enum.TryParse<Role>(user.FindFirst("role")?.Value, out var role) || !Enum.IsDefined(role))
-            return (null, new Problem(Problems.Forbidden)
+        string? subject = null, institution = null, role = null, department = null, purpose = null, onBehalfOf = null;
+        foreach (var claim in http.User.Claims)
+        {
+            var once = claim.Type switch
             {
-                Detail = new("The token lacks a usable claim: sub, institution or role.", "令牌缺少可用的声明：sub、institution 或 role。"),
-            });
-        return (new(subject, institution, role, user.FindFirst("department")?.Value,
-            user.FindFirst("purpose")?.Value ?? "TREATMENT", user.FindFirst("onBehalfOf")?.Value), null);
+                "sub" => Once(ref subject, claim.Value, 128, c => c is > ' ' and <= '~'),
+                "institution" => Once(ref institution, claim.Value, 64, IsOfCode),
+                "role" => Once(ref role, claim.Value, 64, IsOfCode),
+                "department" => Once(ref department, claim.Value, 20, IsOfCode),
+                "purpose" => Once(ref purpose, claim.Value, 40, c => char.IsAsciiLetterUpper(c) || c == '_'),
+                // a clinician for a machine, a member for the alliance office: one of them, and an id
+                "onBehalfOf" => Once(ref onBehalfOf, claim.Value, 64, c => IsOfCode(c) || c == '@'),
+                _ => true,
+            };
+            if (!once)
+                return (null, Unusable(claim.Type));
+        }
+        if (subject is null || institution is null || !Enum.TryParse<Role>(role, out var known) || !Enum.IsDefined(known) || known.ToString() != role)
+            return (null, Unusable(subject is null ? "sub" : institution is null ? "institution" : "role"));
+        return (new(subject, institution, known, department, purpose ?? "TREATMENT", onBehalfOf), null);
     }
+
+    // a person acts for one institution in one role: a claim that says two things says nothing
+    private static bool Once(ref string? claim, string value, int longest, Func<char, bool> allowed)
+    {
+        if (claim is not null || value.Length == 0 || value.Length > longest)
+            return false;
+        foreach (var c in value)
+            if (!allowed(c))
+                return false;
+        claim = value;
+        return true;
+    }
+
+    private static bool IsOfCode(char c) => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-';
+
+    private static Problem Unusable(string claim) => new(Problems.Forbidden)
+    {
+        Detail = new($"The token's claim '{claim}' is missing, repeated or of another shape.", $"令牌声明 {claim} 缺失、重复或格式不正确。"),
+    };
 }

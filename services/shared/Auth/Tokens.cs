@@ -17,8 +17,6 @@ public static class Tokens
     {
         var settings = builder.Configuration.GetSection("Auth");
         var developmentKey = settings["DevelopmentKeyFile"];
-        if (developmentKey is not null && builder.Environment.IsProduction())
-            throw new InvalidOperationException("Auth:DevelopmentKeyFile is set: Production takes tokens of an OIDC issuer only (Auth:Authority).");
         if (developmentKey is null && settings["Authority"] is null)
             throw new InvalidOperationException("Set Auth:Authority to the OIDC issuer, or Auth:DevelopmentKeyFile in development.");
 
@@ -42,6 +40,7 @@ public static class Tokens
             if (developmentKey is null)
             {
                 jwt.Authority = settings["Authority"];
+                jwt.RequireHttpsMetadata = builder.Environment.IsProduction();
                 jwt.AutomaticRefreshInterval = TimeSpan.FromHours(12);
                 jwt.RefreshInterval = TimeSpan.FromMinutes(5);
             }

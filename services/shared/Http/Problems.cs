@@ -70,8 +70,10 @@ public static class Problems
         new(Malformed) { Errors = [new(pointer, new(en, zh))] };
 
     /// <summary>Writes the refusal as <c>application/problem+json</c> in the caller's language.</summary>
-    public static Task Write(HttpContext http, Problem problem)
+    public static async Task Write(HttpContext http, Problem problem)
     {
+        if (problem.Type == Forbidden)
+            await Auditing.AuditTrail.Refused(http);
         var chinese = SpeaksChinese(http.Request);
         var type = problem.Type;
         var body = new ProblemBody(type.Uri, type.Title.In(chinese), type.Status,
@@ -90,7 +92,7 @@ public static class Problems
             http.Response.Headers.WWWAuthenticate = "Bearer";
         if (problem.RetryAfter is { } seconds)
             http.Response.Headers.RetryAfter = seconds.ToString();
-        return http.Response.WriteAsJsonAsync(body, Json.Lenient, "application/problem+json", http.RequestAborted);
+        await http.Response.WriteAsJsonAsync(body, Json.Lenient, "application/problem+json", http.RequestAborted);
     }
 
     /// <summary>True when the caller prefers Chinese to English; English is what a caller without a wish gets.</summary>

@@ -95,6 +95,7 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         new("/v1/directory/{sheet}/export") { Thing = () => Things("institutions"), Party = _ => Operator, WrongRole = Clinic },
         // the rules are everybody's to read
         new("/v1/rules") { Party = _ => Clinic },
+        new("/v1/audit") { Party = _ => host.As(ReferralHost.Township, "Auditor"), WrongRole = Clinic },
         new("/v1/rules/{id}")
         {
             Thing = () => Task.FromResult<string[]>(["diabetes"]), Party = _ => Clinic,

@@ -27,15 +27,15 @@ internal sealed class SlipReader(NpgsqlDataSource database, PatientKeys keys)
         // the row that says who read it is written by the same statement that reads it
         var found = await connection.QuerySingleOrDefaultAsync<Sealed>("""
             with read as (
-                insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id)
-                values (@now, @Subject, @Institution, @role, @Purpose, 'read-patient', 'allowed', @id)
+                insert into audit (at, subject, institution, role, on_behalf_of, purpose, action, verdict, referral_id)
+                values (@now, @Subject, @Institution, @role, @OnBehalfOf, @Purpose, 'read-patient', 'allowed', @id)
             )
             select p.wrapped_key, p.identity, s.content
             from patient p left join slip s on s.referral_id = @id and s.version = @version
             where p.id = @patient
             """, new
         {
-            now, caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.Purpose, id = referral.Id,
+            now, caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.OnBehalfOf, caller.Purpose, id = referral.Id,
             version = referral.SlipVersion, patient = referral.PatientId,
         });
         if (found?.WrappedKey is not { } wrapped)

@@ -1,0 +1,75 @@
+using System.Net;
+using FluentAssertions;
+using TestKit;
+using Xunit;
+
+namespace ReferralService.Tests.Protection;
+
+/// <summary>Who asks too much waits; nobody else notices. And what every answer tells a browser.</summary>
+[Collection("referral")]
+public sealed class RateLimitTests(ReferralHost host)
+{
+    private ServiceHost<Program> Limited() => new(host.Database.App, host.RabbitMq, host.Clock, new Dictionary<string, string>
+    {
+        ["RateLimits:PerSecond"] = "2", ["RateLimits:Burst"] = "5", ["RateLimits:AnonymousPerSecond"] = "1", ["RateLimits:AnonymousBurst"] = "3",
+    });
+
+    [Fact]
+    public async Task The_sixth_request_of_a_burst_of_five_waits_and_another_client_does_not()
+    {
+        await using var service = Limited();
+        var greedy = service.As(Issuer.Shared.Token(ReferralHost.Township, subject: "greedy"));
+        var answers = new List<HttpResponseMessage>();
+        for (var i = 0; i < 12; i++)
+            answers.Add(await greedy.GetAsync("/v1/referrals?limit=1"));
+        var refused = answers.First(a => a.StatusCode == HttpStatusCode.TooManyRequests);
+        answers.Count(a => a.StatusCode == HttpStatusCode.OK).Should().BeInRange(5, 11);
+        refused.Headers.RetryAfter!.Delta.Should().BeGreaterThanOrEqualTo(TimeSpan.FromSeconds(1));
+        (await refused.Json()).GetProperty("code").GetString().Should().Be("too-many-requests");
+        (await service.As(Issuer.Shared.Token(ReferralHost.Township, subject: "modest")).GetAsync("/v1/referrals?limit=1")).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await service.As(Issuer.Shared.Token(ReferralHost.County, subject: "greedy")).GetAsync("/v1/referrals?limit=1")).StatusCode.Should().Be(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Whoever_waits_as_told_is_served_again()
+    {
+        await using var service = Limited();
+        var client = service.As(Issuer.Shared.Token(ReferralHost.Township, subject: "patient-client"));
+        HttpResponseMessage answer;
+        do
+            answer = await client.GetAsync("/v1/referrals?limit=1");
+        while (answer.StatusCode == HttpStatusCode.OK);
+        await Task.Delay(answer.Headers.RetryAfter!.Delta!.Value);
+        (await client.GetAsync("/v1/referrals?limit=1")).StatusCode.Should().Be(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task Requests_without_a_token_are_limited_by_address_and_health_is_not()
+    {
+        await using var service = Limited();
+        var nobody = service.As(null);
+        var seen = new HashSet<HttpStatusCode>();
+        for (var i = 0; i < 10; i++)
+            seen.Add((await nobody.GetAsync("/v1/referrals")).StatusCode);
+        seen.Should().BeEquivalentTo([HttpStatusCode.Unauthorized, HttpStatusCode.TooManyRequests]);
+        for (var i = 0; i < 20; i++)
+            (await nobody.GetAsync("/health/live")).StatusCode.Should().Be(HttpStatusCode.OK);
+    }
+
+    [Theory]
+    [InlineData("/v1/referrals", "private, no-cache")]
+    [InlineData("/v1/referrals/nothing", "no-store")]
+    [InlineData("/v1/problems", "no-store")]
+    [InlineData("/nowhere", "no-store")]
+    public async Task Every_answer_tells_a_browser_to_keep_and_guess_nothing(string address, string cache)
+    {
+        var answer = await host.As(ReferralHost.Township).GetAsync(address);
+        string Header(string name) => string.Join(',', answer.Headers.TryGetValues(name, out var values) ? values : []);
+        Header("X-Content-Type-Options").Should().Be("nosniff");
+        Header("X-Frame-Options").Should().Be("DENY");
+        Header("Referrer-Policy").Should().Be("no-referrer");
+        Header("Content-Security-Policy").Should().Contain("default-src 'none'").And.Contain("frame-ancestors 'none'");
+        Header("Cache-Control").Split(", ").Should().BeEquivalentTo(cache.Split(", "));
+        Header("Server").Should().BeEmpty();
+    }
+}
