@@ -16,6 +16,9 @@ internal sealed class InboxWriter(NpgsqlDataSource database, Signals signals, IL
     // what happens in between shares one commit
     private static readonly TimeSpan Collect = TimeSpan.FromMilliseconds(300), Sweep = TimeSpan.FromSeconds(1);
 
+    private int _size = BatchSize;
+    private bool _leaveOut;
+
     private sealed record Row(long Position, string Body);
 
     private sealed record Change(long Position, string Institution, Guid Thing, HeardEvent? Event, bool MustAct);
@@ -35,6 +38,13 @@ internal sealed class InboxWriter(NpgsqlDataSource database, Signals signals, IL
             catch (Exception) when (stoppingToken.IsCancellationRequested)
             {
             }
+            catch (Exception e) when (e is not (NpgsqlException { IsTransient: true } or TimeoutException or PostgresException { SqlState: ['5', '3' or '7', ..] }))
+            {
+                // one event does not fit: it is found by going one by one, and left out, so that it stops nobody's inbox
+                (_size, _leaveOut) = (1, _size == 1);
+                if (_leaveOut)
+                    log.LogError("An event is left out of the inboxes: {Reason} {SqlState}", e.GetType().Name, (e as PostgresException)?.SqlState);
+            }
             catch (Exception e)
             {
                 log.LogWarning("Inboxes stand still: {Reason} {SqlState}", e.GetType().Name, (e as PostgresException)?.SqlState);
@@ -51,13 +61,18 @@ internal sealed class InboxWriter(NpgsqlDataSource database, Signals signals, IL
         if (await connection.QuerySingleOrDefaultAsync<long?>("select position from inbox_progress for update skip locked", transaction: transaction) is not { } position)
             return false;
         var rows = (await connection.QueryAsync<Row>(
-            "select position, body from event where position > @position order by position limit @BatchSize", new { position, BatchSize }, transaction)).AsList();
+            "select position, body from event where position > @position order by position limit @BatchSize", new { position, BatchSize = _size }, transaction)).AsList();
         if (rows.Count == 0)
             return false;
-        await Write(connection, transaction, Newest(rows.SelectMany(ChangesOf)));
+        if (!_leaveOut)
+            await Write(connection, transaction, Newest(rows.SelectMany(ChangesOf)));
         await connection.ExecuteAsync("update inbox_progress set position = @Position", new { rows[^1].Position }, transaction);
         await transaction.CommitAsync(ct);
-        return rows.Count == BatchSize;
+        var more = rows.Count == _size;
+        // behind the one that did not fit it goes on as before
+        if (_leaveOut)
+            (_size, _leaveOut) = (BatchSize, false);
+        return more;
     }
 
     private static IEnumerable<Change> ChangesOf(Row row)
