@@ -104,6 +104,9 @@ public sealed class Metrics : IDisposable
                 name.Append("_bytes");
             if (type == Type.Counter)
                 name.Append("_total");
+            // Prometheus keeps this ending for histograms
+            else if (type == Type.Gauge && instrument.Name.EndsWith("count", StringComparison.Ordinal))
+                name.Replace("_count", "_number", name.Length - 6, 6);
             // an observable one tells its state, the others tell a change of it
             return new(name.ToString(), instrument.Description, type, isTotal: instrument.IsObservable || generic == typeof(Gauge<>));
         }
