@@ -207,7 +207,7 @@ public sealed class AmqpTests(AmqpTests.Offering service) : IClassFixture<AmqpTe
         var stranger = service.As(A.Institution());
         (await stranger.DeleteAsync($"/v1/broker-users/{user.Id}")).StatusCode.Should().Be(HttpStatusCode.NotFound);
         (await stranger.Command($"/v1/broker-users/{user.Id}/rotate")).StatusCode.Should().Be(HttpStatusCode.NotFound);
-        (await service.Count("audit where target = @Id and denied", new { user.Id })).Should().Be(2);
+        (await service.Count("audit where target = @Id and verdict = 'denied'", new { user.Id })).Should().Be(2);
         foreach (var table in new[] { "broker_user", "idempotency_key", "audit" })
             string.Concat(await service.Database.Query<string>($"select t::text from {table} t")).Should().NotContain(user.Password);
     }
