@@ -194,7 +194,7 @@ public sealed class SessionTests(Scheduling scheduling)
         ((int)(await hospital.As("Clinician").Command($"/v1/sessions/{id}/change", body, ifMatch: "*")).StatusCode).Should().Be(403);
         ((int)(await hospital.Registrar.Command($"/v1/sessions/{id}/change", body)).StatusCode).Should().Be(428);
         ((int)(await hospital.Registrar.Command($"/v1/sessions/{id}/change", body, ifMatch: "\"7\"")).StatusCode).Should().Be(412);
-        (await scheduling.Database.Query<int>("select count(*)::int from audit where target = @target and verdict = 'denied'", new { target = id.ToString() })).Should().Equal(1);
+        (await scheduling.Database.Query<int>("select count(*)::int from audit where target = @target and verdict = 'denied'", new { target = id.ToString() })).Should().Equal([2], "the stranger and the wrong role both leave a row");
     }
 
     [Theory]
