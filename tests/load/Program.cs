@@ -27,7 +27,8 @@ try
     await steps.Loops(8, Number("--warm", 20));
 
     var usage = new Usage(alliance);
-    await Loops(steps, usage, pg32);
+    await using var statements = new Statements();
+    await Loops(steps, usage, statements, pg32);
     if (Text("--only") is "loops")
         return results.Exists(r => r.Errors > 0) ? 1 : 0;
     Show((await usage.Of(() => steps.Submit(8, seconds))).Beside(pg8, 0.15).P95Within(25));
@@ -36,7 +37,11 @@ try
     Show((await usage.Of(() => steps.Accept(32, seconds))).Beside(pg32, 0.35));
     await steps.Drained();
     await steps.Stock(500 * seconds);
-    Show((await usage.Of(() => steps.AcceptToScheduled(8, seconds))).Beside(pg8, 0.08).P95Within(40));
+    await statements.Forget();
+    var booked = Show((await usage.Of(() => steps.AcceptToScheduled(8, seconds))).Beside(pg8, 0.08).P95Within(40));
+    await Dearest(statements, booked, 40);
+    if (Text("--only") is "bookings")
+        return results.Exists(r => r.Errors > 0) ? 1 : 0;
 
     var webhooks = new Webhooks(alliance);
     Show((await webhooks.Latency(seconds)).P50Within(12).P95Within(25));
@@ -69,15 +74,20 @@ var judged = results.SelectMany(r => r.Bars).ToArray();
 Console.WriteLine($"bars met: {judged.Count(b => b.Met)} of {judged.Length}");
 return results.Exists(r => r.Errors > 0) ? 1 : 0;
 
-async Task Loops(Steps steps, Usage usage, Result pg32)
+async Task Loops(Steps steps, Usage usage, Statements statements, Result pg32)
 {
-    await using var statements = new Statements();
     await statements.Forget();
     var loops = Show((await usage.Of(() => steps.Loops(32, seconds * 2))).Beside(pg32, 0.015));
     if (loops.CpuMs is not { } sum)
         return;
     Show(new Result($"CPU ms a loop: {string.Join(" + ", loops.Parts.Select(part => $"{part.Key} {part.Value:0.0}"))}", sum, null).Judged("≤ 20 ms", sum <= 20));
-    await foreach (var line in statements.Dearest(15, loops.Count))
+    await Dearest(statements, loops, 15);
+}
+
+// what the step spent the database's time on, each statement's share of one success
+async Task Dearest(Statements statements, Result step, int most)
+{
+    await foreach (var line in statements.Dearest(most, Math.Max(1, step.Count)))
         Console.WriteLine("  " + line);
 }
 

@@ -49,7 +49,9 @@ internal sealed record Result(string Name, double? PerSecond, double[]? Percenti
 
     public override string ToString() => Errors > 0
         ? $"{Name,-58} {Errors} errors, no figure: {FirstError}"
-        : $"{Name,-58} {PerSecond,10:0} {At(0),8:0.0} {At(1),8:0.0} {At(2),8:0.0} {CpuMs,7:0.00} {LoadMs,7:0.00} {Busy,5:P0} {Ratio,7:0.000}  {string.Join(", ", Bars)}".TrimEnd();
+        : $"{Name,-58} {PerSecond,10:0} {At(0),8:0.0} {At(1),8:0.0} {At(2),8:0.0} {CpuMs,7:0.00} {LoadMs,7:0.00} {Busy,5:P0} {Ratio,7:0.000}  {string.Join(", ", Bars)}{Each}".TrimEnd();
+
+    private string Each => Parts.Count == 0 ? "" : $"  ({string.Join(", ", Parts.Select(p => $"{p.Key} {p.Value:0.0}"))})";
 
     private double? At(int i) => Percentiles?[i];
 }

@@ -21,7 +21,7 @@ internal sealed partial class Statements : IAsyncDisposable
         await using var command = _server.CreateCommand("""
             select d.datname, s.calls, s.total_exec_time, s.rows, s.query
             from pg_stat_statements s join pg_database d on d.oid = s.dbid
-            order by s.total_exec_time desc limit $1
+            order by s.total_exec_time + s.calls * 0.05 desc limit $1
             """);
         command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = most });
         await using var reader = await command.ExecuteReaderAsync();

@@ -16,12 +16,26 @@ internal sealed class Usage(Alliance alliance)
         .Append(KeyValuePair.Create("RabbitMQ", CpuOf(int.Parse(File.ReadAllText(Path.Combine(_servers, "run", "broker.pid"))))))
         .ToImmutableSortedDictionary();
 
+    /// <summary>Waits until what earlier steps left in queues and logs is worked off: less than a quarter of a core is used.</summary>
+    public async Task AtRest()
+    {
+        double spent = CpuSeconds().Values.Sum(), last;
+        for (var waited = 0; waited < 120; waited++)
+        {
+            await Task.Delay(500);
+            (last, spent) = (spent, CpuSeconds().Values.Sum());
+            if (spent - last < 0.12)
+                return;
+        }
+    }
+
     /// <summary>CPU seconds of this program, which shares the cores with what it measures.</summary>
     public static double OwnCpuSeconds() => CpuOf(Environment.ProcessId);
 
     /// <summary>What a step costs in CPU beside how fast it is; work that it leaves behind in queues belongs to it as far as it was done meanwhile.</summary>
     public async Task<Result> Of(Func<Task<Result>> step)
     {
+        await AtRest();
         var (parts, own, clock) = (CpuSeconds(), OwnCpuSeconds(), System.Diagnostics.Stopwatch.StartNew());
         var result = await step();
         var (after, seconds) = (CpuSeconds(), clock.Elapsed.TotalSeconds);
