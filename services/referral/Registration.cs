@@ -8,6 +8,7 @@ using ReferralService.Deadlines;
 using ReferralService.Indicators;
 using ReferralService.Matching;
 using ReferralService.Patients;
+using ReferralService.Privacy;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Attachments;
 using ReferralService.Referrals.Intake;
@@ -48,6 +49,7 @@ internal static class Registration
         services.AddSingleton<MoveDriver>();
         services.AddSingleton<MoveRunner>();
         services.AddSingleton<ReferralStore>();
+        services.AddSingleton<Wall>();
         services.AddSingleton<Access>();
         services.AddSingleton<Actions>();
         services.AddSingleton<MoveDesk>();
@@ -68,6 +70,7 @@ internal static class Registration
         services.AddSingleton<GetTimeline>();
         services.AddSingleton<GetEpisode>();
         services.AddSingleton<PrintSlip>();
+        services.AddPrivacy();
 
         services.AddSingleton(IndicatorSettings.From(builder.Configuration));
         services.AddSingleton<MeasureReferrals>();

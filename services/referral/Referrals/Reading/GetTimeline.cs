@@ -1,7 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Dapper;
-using Npgsql;
 using ReferralService.Alliances;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
@@ -9,7 +7,7 @@ using ServiceDefaults.Http;
 namespace ReferralService.Referrals.Reading;
 
 /// <summary>What happened, in order, with who did it; the words of it for a party that treats.</summary>
-internal sealed class GetTimeline(NpgsqlDataSource database, GetReferral referrals, SlipReader slips, AllianceDirectory directory, Access access)
+internal sealed class GetTimeline(Wall wall, GetReferral referrals, SlipReader slips, AllianceDirectory directory, Access access)
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/referrals/{id}/timeline", (string id, HttpContext http, GetTimeline get) => get.Handle(http, id))
@@ -27,10 +25,9 @@ internal sealed class GetTimeline(NpgsqlDataSource database, GetReferral referra
             return refused!;
         var words = referrals.MaySeePatient(caller!, referral);
         if (words)
-            await access.Read(caller!, "read-timeline", referral.Id);
+            await access.Read(GetReferral.Audited(caller!, referral), "read-timeline", referral.Id);
         var drafts = access.SidesOf(caller!, referral).HasFlag(Side.Sender);
-        await using var connection = await database.OpenConnectionAsync();
-        var rows = await connection.QueryAsync<Row>("""
+        var rows = await wall.Query<Row>(caller!, """
             select h.version, h.sequence, h.verb, h.event, h.from_state, h.to_state, h.leg, h.at, h.subject, h.institution,
                    h.role, h.on_behalf_of, h.reason, h.detail::text as detail, h.words, p.wrapped_key
             from history h
@@ -42,10 +39,11 @@ internal sealed class GetTimeline(NpgsqlDataSource database, GetReferral referra
             order by h.version
             """, new { referral.Id, drafts });
         var alliance = directory.Current;
+        var shielded = access.ShieldedFrom(caller!, referral);
         return TypedResults.Ok(new Timeline(referral.ReferralNo, referral.State, [.. rows.Select(r => new TimelineEntry(
             r.Sequence, r.Event, r.Verb, r.FromState, r.ToState, r.Leg, r.At,
-            new(r.Institution, alliance.NameOf(r.Institution)), r.Role, r.OnBehalfOf, r.Reason,
-            r.Detail is null ? null : JsonNode.Parse(r.Detail), words ? slips.Words(r.WrappedKey, r.Words) : null))]));
+            new(r.Institution, alliance.NameOf(r.Institution)), r.Role, r.OnBehalfOf, shielded ? null : r.Reason,
+            r.Detail is null || shielded ? null : JsonNode.Parse(r.Detail), words ? slips.Words(r.WrappedKey, r.Words) : null))]));
     }
 }
 
