@@ -47,10 +47,10 @@ internal sealed class Usage(Alliance alliance)
         };
     }
 
-    /// <summary>Resident megabytes of each service.</summary>
+    /// <summary>Resident megabytes of each service; pages of the runtime that they share count for each its part.</summary>
     public IEnumerable<KeyValuePair<string, long>> Megabytes() => alliance.Services.Select(s =>
-        KeyValuePair.Create(s.Name, long.Parse(File.ReadLines($"/proc/{s.Pid}/status")
-            .First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) / 1024));
+        KeyValuePair.Create(s.Name, long.Parse(File.ReadLines($"/proc/{s.Pid}/smaps_rollup")
+            .First(l => l.StartsWith("Pss:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1]) / 1024));
 
     // the server, with the children it has buried, and the children that live
     private double Postgres()
