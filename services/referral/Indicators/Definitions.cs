@@ -66,8 +66,9 @@ internal static class Definitions
             new("Of the downward referrals whose patient arrived: those with at least one follow-up.", "已到达的下转患者中至少随访一次的比例。"),
             Count("arrived", t => t.DownArrived), Share("followed", t => t.DownFollowed, t => t.DownArrived)),
         new(7, "inside", new("Inside the alliance and the region", "医联体内比例与外转率"),
-            new("All: sender and receiver were members of one alliance on the day. Upward: the receiver lies in another region than the sender.",
-                "全部转诊中，双方当日同属一个医联体的比例；上转中，接收机构不在转出机构所在区域的比例。"),
+            new("All: sender and receiver were members of one alliance on the day. Upward: it left region and alliance (外转): "
+                + "the receiver lies in another region and shared no alliance with the sender on the day.",
+                "全部转诊中，双方当日同属一个医联体的比例；上转中，转出本区域且不在同一医联体内（外转）的比例。"),
             Count("inAlliance", t => t.InAlliance), Share("inAllianceShare", t => t.InAlliance, t => t.Up + t.Down),
             Count("outOfRegion", t => t.OutOfRegion), Share("outOfRegionShare", t => t.OutOfRegion, t => t.Up)),
         new(8, "no-indication", new("Without indication", "无指征上转"),

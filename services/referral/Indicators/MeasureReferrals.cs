@@ -104,10 +104,9 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
             select s.referral_id, s.sequence, r.referral_no, r.episode_id, r.direction, r.kind, r.priority, r.sender, r.receiver, s.submitted_at,
                    day.it, s.in_error, 'RETRO_ENTRY' = any(r.flags), r.contracted,
                    r.flags && array['NO_INDICATION', 'IN_CATALOGUE_NO_INDICATION'],
-                   exists (select from membership a join membership b on b.alliance = a.alliance
-                           where a.institution = r.sender and day.it between a.since and coalesce(a.until, 'infinity')
-                             and b.institution = r.receiver and day.it between b.since and coalesce(b.until, 'infinity')),
-                   coalesce(f.region <> t.region, false),
+                   bond.stands,
+                   -- as the flag OUT_OF_REGION: it leaves the region and the alliance (外转)
+                   coalesce(f.region <> t.region, false) and not bond.stands,
                    coalesce(f.level in ('VillageClinic', 'TownshipHealthCentre', 'CommunityHealthCentre'), false),
                    case when r.priority = 'Emergency' then coalesce(s.made_emergency_at, s.submitted_at) end,
                    s.accepted_at, s.scheduled_at, coalesce(s.acknowledged_at, s.arrived_at), s.arrived_at, s.treated_at,
@@ -118,6 +117,10 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
             from summed s
             join referral r on r.id = s.referral_id
             cross join lateral (select (s.submitted_at at time zone 'Asia/Shanghai')::date as it) day
+            cross join lateral (
+                select exists (select from membership a join membership b on b.alliance = a.alliance
+                               where a.institution = r.sender and day.it between a.since and coalesce(a.until, 'infinity')
+                                 and b.institution = r.receiver and day.it between b.since and coalesce(b.until, 'infinity')) as stands) bond
             left join institution f on f.code = r.sender
             left join institution t on t.code = r.receiver
             where s.submitted_at is not null

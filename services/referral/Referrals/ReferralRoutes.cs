@@ -48,11 +48,13 @@ internal static class ReferralRoutes
         Alliances.Http.DirectoryRoutes.Map(routes);
         Alliances.Settings.SettingRoutes.Map(routes);
         Alliances.FamilyDoctor.ContractRoutes.Map(routes);
+        Alliances.FamilyDoctor.ExportContracts.Map(routes);
         Deadlines.TimerRoutes.Map(routes);
 
         EvaluateRules.Map(routes);
         PublishRules.Map(routes);
         MatchRoutes.Map(routes);
+        MatchWeightRoutes.Map(routes);
         GetReport.Map(routes);
         UploadAttachment.Map(routes);
         ReadAttachments.Map(routes);

@@ -75,6 +75,8 @@ internal static class EventBodies
         Text("previousReceiver", move.Extras.PreviousReceiver);
         Text("previousState", move.Extras.PreviousState?.ToString());
         Time("expectedArrival", r.ExpectedArrival);
+        if (allowed.Contains("allianceOffice") && r.IsEmergency)
+            Text("allianceOffice", move.Alliance.LeadFor(r.Sender, ChinaTime.DayOf(move.Now)));
         if (allowed.Contains("greenTimes") && r.IsEmergency)
         {
             json.WriteStartObject("greenTimes");

@@ -69,6 +69,24 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         new("put /v1/calendars/{id}") { Thing = () => Things("office"), Party = _ => Operator, WrongRole = Office(null!) },
         new("/v1/calendars/{id}/days/{day}") { Thing = () => Things("office", "2026-10-10"), Party = Office },
         new("put /v1/calendars/{id}/days/{day}") { Thing = () => Things("office", "2026-10-10"), Party = _ => Operator, WrongRole = Office(null!) },
+        new("/v1/diagnosis-sets") { Party = Office },
+        new("/v1/diagnosis-sets/{name}/{codes}/{from}") { Thing = () => Things("RehabJointWard", "I61", "2000-01-01"), Party = Office },
+        new("put /v1/diagnosis-sets/{name}/{codes}/{from}")
+        {
+            Thing = () => Things("RehabJointWard", "I61", "2000-01-01"), Party = _ => Operator, WrongRole = Office(null!),
+        },
+        new("/v1/specialties") { Party = Office },
+        new("/v1/specialties/{codes}/{department}/{from}") { Thing = () => Things("I60-I69", "03.03", "2000-01-01"), Party = Office },
+        new("put /v1/specialties/{codes}/{department}/{from}")
+        {
+            Thing = () => Things("I60-I69", "03.03", "2000-01-01"), Party = _ => Operator, WrongRole = Office(null!),
+        },
+        new("/v1/match-weights") { Party = Office },
+        new("post /v1/match-weights")
+        {
+            Body = """{"alliance":"al-county","from":"2090-01-01T00:00:00Z","weights":{"DISTANCE":25}}""", Party = Office, WrongRole = Clinic,
+        },
+        new("get /v1/contracts/export") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
         new("/v1/contracts") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
         new("post /v1/contracts") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
         new("/v1/contracts/find") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },

@@ -22,6 +22,8 @@ internal sealed record ReferralForm
     public Channel? Channel { get; init; }
     /// <summary>Codes of the list UpPurpose or DownPurpose.</summary>
     public string[]? Purposes { get; init; }
+    /// <summary>The purpose in words, where its code demands them.</summary>
+    public string? PurposeText { get; init; }
 
     /// <summary>Who is referred; taken from the parent in a linked referral.</summary>
     public PatientForm? Patient { get; init; }
@@ -122,6 +124,7 @@ internal sealed record ReferralForm
         checks.That(GreenChannel is null || IsEmergency, at + "/greenChannel", "A green channel belongs to an emergency.", "绿色通道仅用于急诊。");
         checks.That(PatientClass is null || IsDown, at + "/patientClass", "Only a downward referral has one.", "仅用于下转单。");
         checks.That(Purposes is null || Purposes.Length <= 10, at + "/purposes", "At most 10.", "最多 10 项。");
+        checks.Text(PurposeText, at + "/purposeText", 500, required: false);
         checks.Day(Date, at + "/date");
         checks.Time(ExpectedArrival, at + "/expectedArrival");
         checks.Time(ArrivedAt, at + "/arrivedAt");
