@@ -93,6 +93,8 @@ public sealed record ReferralFacts
     /// <summary>True when a standing agreement accepted an emergency in advance.</summary>
     public bool? StandingAgreement { get; init; }
     public BookingFacts? Booking { get; init; }
+    /// <summary>True for a place out of a pool that is reserved for contracted patients (家庭医生预留号源).</summary>
+    public bool? FromPool { get; init; }
     /// <summary>True when the receiver had already accepted.</summary>
     public bool? AfterAcceptance { get; init; }
     /// <summary>True when the patient may go on to rehab at the primary level.</summary>
@@ -232,8 +234,8 @@ public static class ReferralEvents
         new(Advised, "Advice was given instead of a transfer.", "clinician", "reason", "outcome", "linkedId", "linkedNo"),
         new(Converted, "It became a transfer of its own.", "clinician", "linkedId", "linkedNo", "outcome"),
         new(Reported, "The report of an examination, reading or consultation is there.", "clinician", "outcome", "reason", "flags"),
-        new(Scheduled, "A slot or bed is held.", "clinician", "booking"),
-        new(Rescheduled, "Another slot or bed is held instead.", "clinician", "booking"),
+        new(Scheduled, "A slot or bed is held.", "clinician", "booking", "fromPool"),
+        new(Rescheduled, "Another slot or bed is held instead.", "clinician", "booking", "fromPool"),
         new(BookingCancelled, "The booking fell away; it is to be booked again.", "reason", "expectedArrival", "window",
             "resource", "eligibility", "contracted"),
         new(NoShow, "The patient did not come.", "reason", "booking", "expectedArrival"),

@@ -171,6 +171,7 @@ internal sealed class CountEvents(AllianceSnapshot alliance, IndicatorSettings s
             EmergencyArrived = arriving.Length, ArrivalMedian = Percentile(arriving, 0.5), ArrivalP90 = Percentile(arriving, 0.9),
             MissedDeadlines = lives.Sum(l => l.Events.LongCount(IsMiss)), LateReferrals = lives.LongCount(l => l.Events.Any(IsMiss)),
             Booked = booked.Length, BookedContracted = booked.LongCount(l => l.First.Contracted == true),
+            BookedPooled = booked.LongCount(l => l.Events.Any(e => e is { Name: ReferralEvents.Scheduled or ReferralEvents.Rescheduled, Facts.FromPool: true })),
         };
     }
 

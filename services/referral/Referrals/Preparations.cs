@@ -5,6 +5,7 @@ using ReferralService.Patients;
 using ReferralService.Referrals.Annotations;
 using ReferralService.Referrals.Decision;
 using ReferralService.Referrals.Ending;
+using ReferralService.Referrals.FollowUps;
 using ReferralService.Referrals.Intake;
 using ReferralService.Referrals.Journey;
 using ReferralService.Referrals.Reading;
@@ -23,6 +24,7 @@ internal static class Preparations
         Kind = ReferralKind.RehabReturn, PatientClass = PatientClass.Rehab,
         DiagnosisResult = "脑梗死恢复期", TreatmentCourse = "抗血小板、调脂治疗10天", NextPlan = "继续二级预防",
         RehabAdvice = "肢体功能训练，每周3次", Plan = new("恢复独立行走", [new(7, "家庭访视"), new(14, "复查血压")]),
+        ExtendedPrescription = [new("阿司匹林肠溶片 100mg", "每日1次，每次1片", 30)],
         Referrer = new("dr-0001", "13800009999", null),
     };
 
@@ -79,6 +81,17 @@ internal static class Preparations
         var hash = about.Command.Code is { } code && about.Referral.BookingId is { } booking
             ? keys.Hash("appointment-code", $"{booking:n}:{code.Trim().ToUpperInvariant()}") : null;
         return Task.FromResult<(RecordArrival, IReadOnlyList<Birth>, Problem?)>((about.Command with { CodeHash = hash }, [], null));
+    }
+
+    /// <summary>The plan says from the arrival on when each follow-up is due.</summary>
+    public static async Task<(RecordFollowUp, IReadOnlyList<Birth>, Problem?)> FollowUp(Preparing<RecordFollowUp> about)
+    {
+        var r = about.Referral;
+        if (about.Command.NextDueOn is not null || r.ArrivedAt is not { } arrived || r.FollowUpsDone + 1 >= r.FollowUpsPlanned)
+            return (about.Command, [], null);
+        var form = await about.Services.GetRequiredService<SlipReader>().Newest(r, about.WrappedKey);
+        var planned = form?.Plan?.FollowUps is { } plan && r.FollowUpsDone + 1 < plan.Count ? plan[r.FollowUpsDone + 1].DueInDays : null;
+        return (about.Command with { Planned = planned is { } days ? ChinaTime.DayOf(arrived).AddDays(days) : null }, [], null);
     }
 
     public static async Task<(ReturnPatient, IReadOnlyList<Birth>, Problem?)> Return(Preparing<ReturnPatient> about)

@@ -110,6 +110,7 @@ internal static class EventBodies
             json.WriteString("endsAt", r.BookingEndsAt!.Value.UtcDateTime);
             json.WriteEndObject();
         }
+        Flag("fromPool", move.Extras.FromPool);
         Flag("afterAcceptance", r.AfterAcceptance);
         if (allowed.Contains("rehabEligible") && r.RehabEligible is { } eligible)
             json.WriteBoolean("rehabEligible", eligible);

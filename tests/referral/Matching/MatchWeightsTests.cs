@@ -72,7 +72,7 @@ public sealed class MatchWeightsTests : IAsyncLifetime
     [Fact]
     public async Task Only_the_lead_hospitals_office_sets_them_from_now_on_and_once_a_moment()
     {
-        var weights = new { DISTANCE = 30 };
+        var weights = new Dictionary<string, int> { ["DISTANCE"] = 30 };
         await Is(_host.As(ReferralHost.Tertiary, "AllianceOffice").Command("/v1/match-weights", new { alliance = "al-county", weights }), HttpStatusCode.Forbidden);
         await Is(Office.Command("/v1/match-weights", new { alliance = "al-county", from = _host.Clock.GetUtcNow().AddDays(-1), weights }), HttpStatusCode.UnprocessableEntity);
         var at = _host.Clock.GetUtcNow().AddDays(1);
@@ -85,8 +85,10 @@ public sealed class MatchWeightsTests : IAsyncLifetime
     {
         var weights = new MatchWeights(new Dictionary<string, int> { ["NOT_INVENTED_YET"] = 50, ["DISTANCE"] = 40 });
         (weights["DISTANCE"], weights["FULL"], weights.All.Count).Should().Be((40, MatchWeights.Default["FULL"], MatchWeights.Default.All.Count));
-        var ground = new Ground().House("T", "TownshipHealthCentre", "02", at: 0).House("NEAR", "SecondaryHospital", "03.03", at: 5).House("FAR", "SecondaryHospital", "03.03", at: 400)
-            .Free("FAR", "03.03", 0).Free("NEAR", "03.03", 28);
+        var ground = new Ground().House("T", "TownshipHealthCentre", "02", at: 0).House("NEAR", "SecondaryHospital", "03.03", at: 5).House("FAR", "SecondaryHospital", "03.03", at: 100)
+            .Full("NEAR", "03.03").Free("FAR", "03.03", 10);
         TopologiesTests.Order(ground.Rank(Ask("T"))).Should().Equal("FAR", "NEAR");
+        var patient = new MatchWeights(new Dictionary<string, int> { ["FREE_IN_DAYS"] = 0, ["FULL"] = -28 });
+        TopologiesTests.Order(ground.Rank(Ask("T") with { Weights = patient })).Should().Equal("FAR", "NEAR");
     }
 }

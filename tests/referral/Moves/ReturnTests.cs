@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using FluentAssertions;
 using Xunit;
 
@@ -70,6 +71,49 @@ public sealed class ReturnTests(ReferralHost host)
         await up.Does("complete-without-return", new { reason = "PATIENT_CHOICE" });
         (await up.Look()).GetProperty("outcome").GetString().Should().Be("NotReturned");
         (await down.Look()).GetProperty("state").GetString().Should().Be("Closed");
+    }
+
+    [Fact]
+    public async Task Each_follow_up_is_due_when_the_plan_says_and_a_week_later_where_it_says_nothing()
+    {
+        var up = await A.Treated(host);
+        var down = await up.Returned(slip => slip["plan"] = new JsonObject
+        {
+            ["followUps"] = new JsonArray(new JsonObject { ["dueInDays"] = 7 }, new JsonObject { ["dueInDays"] = 30 }, new JsonObject { ["dueInDays"] = 0 }, new JsonObject { ["dueInDays"] = 90 }),
+        });
+        await down.Does("accept", new { department = "02" });
+        await down.Does("arrive", new { identifiedBy = "Slip" });
+        var arrived = ChinaTime.DayOf(host.Clock.GetUtcNow());
+        async Task<DateOnly> Next() => (await host.Database.Query<DateOnly>("select next_follow_up_on from referral where id = @Id", new { down.Id })).Single();
+        await down.Does("follow-up");
+        (await Next()).Should().Be(arrived.AddDays(30));
+        await down.Does("follow-up");
+        (await Next()).Should().Be(arrived.AddDays(7), "the planned day is past");
+        await down.Does("follow-up");
+        (await Next()).Should().Be(arrived.AddDays(90));
+        // the specialist adds one that the slip does not know
+        await down.Does("adjust-plan", new { text = "增加一次", followUps = 5 });
+        await down.Does("follow-up");
+        (await Next()).Should().Be(arrived.AddDays(7));
+    }
+
+    [Theory]
+    [InlineData(31, null)]
+    [InlineData(32, "/slip/extendedPrescription/0/days")]
+    [InlineData(0, "/slip/extendedPrescription/0/days")]
+    public async Task The_hospitals_prescription_goes_on_below_for_at_most_a_month(int days, string? pointer)
+    {
+        var up = await A.Treated(host);
+        void Prescribed(JsonObject slip) => slip["extendedPrescription"] = new JsonArray(new JsonObject { ["drug"] = "阿司匹林肠溶片 100mg", ["dose"] = "每日1次", ["days"] = days });
+        if (pointer is not null)
+        {
+            var problem = await up.IsRefused("return", HttpStatusCode.BadRequest, body: new { slip = A.DownwardSlip(Prescribed) });
+            problem.GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be(pointer);
+            return;
+        }
+        var down = await up.Returned(Prescribed);
+        var line = (await down.Look(down.Receiver)).GetProperty("slip").GetProperty("extendedPrescription")[0];
+        (line.GetProperty("drug").GetString(), line.GetProperty("days").GetInt32()).Should().Be(("阿司匹林肠溶片 100mg", 31));
     }
 
     [Fact]

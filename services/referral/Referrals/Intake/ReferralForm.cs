@@ -61,6 +61,8 @@ internal sealed record ReferralForm
     /// <summary>When the patient came, where the referral is typed in afterwards (补录); now when absent.</summary>
     public DateTimeOffset? ArrivedAt { get; init; }
     public PlanForm? Plan { get; init; }
+    /// <summary>Medicines of the hospital that the primary level goes on with, for at most 31 days each (延伸处方、长期处方).</summary>
+    public IReadOnlyList<PrescribedDrug>? ExtendedPrescription { get; init; }
     public DiagnosisForm? Diagnosis { get; init; }
     /// <summary>Criteria of the rule packs that the doctor ticked (转诊指征).</summary>
     public string[]? Indications { get; init; }
@@ -140,6 +142,13 @@ internal sealed record ReferralForm
         checks.That(Times is null || IsEmergency, at + "/times", "Only an emergency has them.", "仅急诊转诊填写。");
         Match?.Check(checks, at + "/match");
         Plan?.Check(checks, at + "/plan");
+        checks.That(ExtendedPrescription is null || IsDown, at + "/extendedPrescription", "Only a downward referral has one.", "仅用于下转单。");
+        checks.That(ExtendedPrescription is not { Count: > 40 }, at + "/extendedPrescription", "At most 40 medicines.", "最多 40 种药品。");
+        for (var i = 0; i < Math.Min(40, ExtendedPrescription?.Count ?? 0); i++)
+            if (ExtendedPrescription![i] is { } drug)
+                drug.Check(checks, $"{at}/extendedPrescription/{i}");
+            else
+                checks.Required((string?)null, $"{at}/extendedPrescription/{i}");
         if (Consent is not null)
             checks.Required(Consent.Form, at + "/consent/form");
     }
@@ -226,6 +235,22 @@ internal sealed record PlanForm(string? Goals, IReadOnlyList<PlannedFollowUp>? F
             checks.That(FollowUps![i].DueInDays is >= 0 and <= 1000, $"{at}/followUps/{i}/dueInDays", "0 to 1000.", "0 至 1000。");
             checks.Text(FollowUps[i].Task, $"{at}/followUps/{i}/task", 1000, required: false);
         }
+    }
+}
+
+/// <summary>A medicine of the hospital's prescription that the primary level dispenses on.</summary>
+/// <param name="Drug">通用名与规格</param>
+/// <param name="Dose">用法用量</param>
+/// <param name="Days">For how many days, 1 to 31.</param>
+internal sealed record PrescribedDrug(string? Drug, string? Dose, int? Days)
+{
+    public const int MostDays = 31;
+
+    public void Check(Checks checks, string at)
+    {
+        checks.Text(Drug, at + "/drug", 200);
+        checks.Text(Dose, at + "/dose", 200);
+        checks.That(Days is >= 1 and <= MostDays, at + "/days", $"1 to {MostDays}.", $"1 至 {MostDays} 天。");
     }
 }
 
