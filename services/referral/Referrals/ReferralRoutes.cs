@@ -49,6 +49,7 @@ internal static class ReferralRoutes
         Alliances.Settings.SettingRoutes.Map(routes);
         Alliances.FamilyDoctor.ContractRoutes.Map(routes);
         Alliances.FamilyDoctor.ExportContracts.Map(routes);
+        Alliances.Formulary.DrugGaps.Map(routes);
         Deadlines.TimerRoutes.Map(routes);
 
         EvaluateRules.Map(routes);

@@ -45,6 +45,9 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         new("/v1/institutions/{code}/departments/{department}") { Thing = () => Things(ReferralHost.Township, "02"), Party = Office },
         new("put /v1/institutions/{code}") { Thing = () => Things(ReferralHost.Township), Party = Office, WrongRole = Clinic },
         new("put /v1/institutions/{code}/departments/{department}") { Thing = () => Things(ReferralHost.Township, "02"), Party = Office, WrongRole = Clinic },
+        new("put /v1/institutions/{code}/formulary/{drug}") { Thing = Medicine, Party = Office, WrongRole = Clinic },
+        new("/v1/institutions/{code}/formulary/{drug}") { Thing = Medicine, Party = Office },
+        new("/v1/formulary/gaps") { Party = _ => Clinic },
         new("/v1/clinicians/{id}") { Thing = () => Things("dr-0001"), Party = Office },
         new("put /v1/clinicians/{id}") { Thing = () => Things("dr-0001"), Party = Office, WrongRole = Clinic },
         new("/v1/alliances") { Party = Office },
@@ -150,6 +153,12 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
     private static Task<string[]> Things(params string[] keys) => Task.FromResult(keys);
     private HttpClient Operator => host.As(ReferralHost.County, "Operator");
     private HttpClient Office(Operation _) => host.As(ReferralHost.County, "AllianceOffice");
+
+    private async Task<string[]> Medicine()
+    {
+        await host.Database.Execute("insert into formulary (institution, drug) values (@Township, '氨氯地平片 5mg') on conflict do nothing", new { ReferralHost.Township });
+        return [ReferralHost.Township, "氨氯地平片 5mg"];
+    }
 
     private async Task<string[]> AttachedFile()
     {

@@ -1,7 +1,9 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using FluentAssertions;
+using TestKit;
 using Xunit;
 
 namespace ReferralService.Tests.Moves;
@@ -114,6 +116,30 @@ public sealed class ReturnTests(ReferralHost host)
         var down = await up.Returned(Prescribed);
         var line = (await down.Look(down.Receiver)).GetProperty("slip").GetProperty("extendedPrescription")[0];
         (line.GetProperty("drug").GetString(), line.GetProperty("days").GetInt32()).Should().Be(("阿司匹林肠溶片 100mg", 31));
+    }
+
+    [Fact]
+    public async Task What_the_receiver_does_not_have_is_seen_before_and_flagged_on_the_return()
+    {
+        async Task<JsonElement> Gaps(string institution) => await host.As(ReferralHost.Tertiary).Command("/v1/formulary/gaps", new { institution, drugs = new[] { "阿托伐他汀钙片 20mg", "替格瑞洛片 90mg" } }).Json();
+        async Task<HttpStatusCode> Has(string drug, bool available) => (await host.As(ReferralHost.OtherTownship, "Registrar").PutAsJsonAsync(
+            $"/v1/institutions/{ReferralHost.OtherTownship}/formulary/{Uri.EscapeDataString(drug)}", new { available }, ServiceDefaults.Json.Lenient)).StatusCode;
+        (await Gaps(ReferralHost.Stranger)).GetProperty("known").GetBoolean().Should().BeFalse("it has said nothing of its medicines");
+        (await Has("阿托伐他汀钙片 20mg", true)).Should().Be(HttpStatusCode.Created);
+        (await Has("替格瑞洛片 90mg", false)).Should().Be(HttpStatusCode.Created);
+        (await Gaps(ReferralHost.OtherTownship)).GetProperty("missing").EnumerateArray().Select(d => d.GetString()).Should().Equal("替格瑞洛片 90mg");
+        (await host.As(ReferralHost.Township, "Registrar").PutAsJsonAsync($"/v1/institutions/{ReferralHost.OtherTownship}/formulary/x", new { }, ServiceDefaults.Json.Lenient)).StatusCode.Should().Be(HttpStatusCode.Forbidden);
+
+        foreach (var (drug, gap) in new[] { ("阿托伐他汀钙片 20mg", false), ("替格瑞洛片 90mg", true) })
+        {
+            var up = await A.Treated(host);
+            var down = await up.Returned(slip =>
+            {
+                slip["to"] = new JsonObject { ["institution"] = ReferralHost.OtherTownship };
+                slip["extendedPrescription"] = new JsonArray(new JsonObject { ["drug"] = drug, ["dose"] = "每日1次", ["days"] = 30 });
+            });
+            (await down.Look(ReferralHost.OtherTownship)).GetProperty("flags").EnumerateArray().Any(f => f.GetString() == "DRUG_GAP").Should().Be(gap);
+        }
     }
 
     [Fact]

@@ -7,14 +7,17 @@ namespace ReferralService.Tests.Paths;
 /// <summary>Who refers to whom in the random paths: members of the county's alliance, and three that are not.</summary>
 internal sealed class Houses
 {
+    // the same houses in every run: a seed leads to the same course
+    private static readonly Random Same = new(7);
+    private static readonly string[] Fixed = [Alliances.Codes.New(Same), Alliances.Codes.New(Same), Alliances.Codes.New(Same)];
     private Dictionary<string, string> _departments = [];
 
     /// <summary>A village of the township.</summary>
-    public string Village { get; } = Alliances.Codes.New();
+    public string Village => Fixed[0];
     /// <summary>A hospital of another region, in no alliance.</summary>
-    public string Far { get; } = Alliances.Codes.New();
+    public string Far => Fixed[1];
     /// <summary>A hospital of the same region, in no alliance.</summary>
-    public string Outside { get; } = Alliances.Codes.New();
+    public string Outside => Fixed[2];
 
     public string[] Members => [Village, ReferralHost.Township, ReferralHost.OtherTownship, ReferralHost.County];
     public string[] Senders => [.. Members, ReferralHost.Township, ReferralHost.Stranger];

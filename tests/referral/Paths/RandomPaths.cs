@@ -230,7 +230,7 @@ internal sealed class RandomPaths(ReferralHost host, Houses houses, int seed)
         var ids = new List<Guid> { answer.GetProperty("id").GetGuid() };
         if (answer.TryGetProperty("linked", out var linked) && linked.ValueKind == JsonValueKind.Array)
             ids.AddRange(linked.EnumerateArray().Select(l => l.GetProperty("id").GetGuid()));
-        foreach (var row in await host.Database.Query<Known>("select id, sender, receiver, state, direction, tried from referral where id = any(@ids)", new { ids = ids.ToArray() }))
+        foreach (var row in await host.Database.Query<Known>("select id, sender, receiver, state, direction, tried from referral where id = any(@ids) order by array_position(@ids, id)", new { ids = ids.ToArray() }))
             _known.Add(row);
     }
 

@@ -41,6 +41,13 @@ internal static class DirectoryRoutes
             (e, r) => e with { Institution = r("code"), Code = r("department") },
             new() { Institution = "12210600DEM0000149", Code = "03.03", Name = "神经内科专业", Bookable = true });
 
+        routes.MapGet("/v1/institutions/{code}/formulary", (string code, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, DirectoryDesk desk) =>
+                desk.List(http, FormularyEntry.Sheet, "e.institution = @code", Values(("code", code)), cursor, limit))
+            .Read<DirectoryPage<FormularyEntry>>("listFormulary", "Medicines an institution has, and those it has no longer.");
+        One(routes, "/v1/institutions/{code}/formulary/{drug}", "Medicine", FormularyEntry.Sheet, r => $"{r("code")}/{r("drug")}",
+            (e, r) => e with { Institution = r("code"), Drug = r("drug") },
+            new() { Institution = "12210681DEM0001022", Drug = "阿司匹林肠溶片 100mg", Available = true });
+
         routes.MapGet("/v1/institutions/{code}/clinicians", (string code, [FromQuery] string? department, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, DirectoryDesk desk) =>
                 desk.List(http, ClinicianEntry.Sheet, "e.institution = @code and (@department::text is null or e.department = @department)",
                     Values(("code", code), ("department", department)), cursor, limit, PhoneFor(desk)))

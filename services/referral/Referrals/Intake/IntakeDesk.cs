@@ -4,6 +4,7 @@ using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Alliances;
 using ReferralService.Alliances.FamilyDoctor;
+using ReferralService.Alliances.Formulary;
 using ReferralService.Matching;
 using ReferralService.Patients;
 using ReferralService.Referrals.Booking;
@@ -102,6 +103,8 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             FollowUpsPlanned = direction == Direction.Down ? form.Plan?.FollowUps?.Count ?? 1 : 0,
         };
         SubmitReferral.MarkRegion(referral, alliance, day);
+        if (direction == Direction.Down && form.ExtendedPrescription is { Count: > 0 } prescription && await Lacks(target.Code, prescription))
+            referral.Flags = [.. referral.Flags, DrugGaps.Flag];
         if (form.Times?.NoteOn(referral, now, "/times") is { } impossible)
             return (null, impossible);
         if (direction == Direction.Down)
@@ -110,6 +113,12 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         // the patient's own part lives with the patient; the slip keeps what the doctor wrote
         var content = JsonSerializer.Serialize(form with { Patient = null }, ServiceDefaults.Json.Lenient);
         return (new(referral, new(1, content, author), identity) { Form = form }, null);
+    }
+
+    private async Task<bool> Lacks(string receiver, IReadOnlyList<PrescribedDrug> prescription)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return await DrugGaps.Missing(connection, receiver, [.. prescription.Select(p => p.Drug!)]) is { Count: > 0 };
     }
 
     /// <summary>
