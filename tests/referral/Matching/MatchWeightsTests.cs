@@ -89,6 +89,6 @@ public sealed class MatchWeightsTests : IAsyncLifetime
             .Full("NEAR", "03.03").Free("FAR", "03.03", 10);
         TopologiesTests.Order(ground.Rank(Ask("T"))).Should().Equal("FAR", "NEAR");
         var patient = new MatchWeights(new Dictionary<string, int> { ["FREE_IN_DAYS"] = 0, ["FULL"] = -28 });
-        TopologiesTests.Order(ground.Rank(Ask("T") with { Weights = patient })).Should().Equal("FAR", "NEAR");
+        TopologiesTests.Order(ground.Rank(Ask("T") with { Weights = patient })).Should().Equal("NEAR", "FAR");
     }
 }

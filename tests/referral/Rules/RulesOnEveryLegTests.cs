@@ -41,7 +41,8 @@ public sealed class RulesOnEveryLegTests : IAsyncLifetime
         row.Detail.Should().Contain("\"overrideReason\": \"OTHER\"").And.Contain("RECEIVING_TIER_TOO_LOW hypertension@1");
         (await Flags(referral.Id)).Should().Contain("RECEIVING_TIER_TOO_LOW");
         // sent on to a hospital the level is no longer wrong
-        await referral.Does("redirect", new { institution = ReferralHost.Tertiary, reason = "HIGHER_LEVEL_NEEDED", patientAgrees = true });
+        (await referral.Tries("redirect", new { institution = ReferralHost.Tertiary, reason = "HIGHER_LEVEL_NEEDED", patientAgrees = true }, by: ReferralHost.OtherTownship))
+            .StatusCode.Should().Be(HttpStatusCode.OK);
         (await Flags(referral.Id)).Should().NotContain("RECEIVING_TIER_TOO_LOW");
     }
 
