@@ -4,6 +4,7 @@ using ReferralService.Alliances.Http;
 using ReferralService.Alliances.Import;
 using ReferralService.Alliances.Sheets;
 using ReferralService.Certificates;
+using ReferralService.Clients;
 using ReferralService.Deadlines;
 using ReferralService.Indicators;
 using ReferralService.Matching;
@@ -80,6 +81,7 @@ internal static class Registration
         services.AddSingleton<OpenExport>();
         services.AddSingleton<CertificateKeys>();
         services.AddSingleton<GetCertificate>();
+        builder.AddClients();
         services.AddSingleton<DownLedger>();
         services.AddSingleton<GetRefusals>();
         services.AddSingleton<GetDownGap>();
@@ -109,19 +111,22 @@ internal static class Registration
         GetScore.Map(routes);
         OpenExport.Map(routes);
         GetCertificate.Map(routes);
+        ClientRoutes.Map(routes);
         GetRefusals.Map(routes);
         GetDownGap.Map(routes);
         DownLedger.Map(routes);
         HandleComplaints.Map(routes);
     }
 
-    /// <summary>Runs <c>rotate-certificate-key</c> when it is asked for, and returns true when the process is done with that.</summary>
-    public static async Task<bool> RunCertificateKeys(this WebApplication app, string[] args)
+    /// <summary>Runs <c>rotate-certificate-key</c> or <c>rotate-token-key</c> when it is asked for, and returns true when the process is done with that.</summary>
+    public static async Task<bool> RunSigningKeys(this WebApplication app, string[] args)
     {
-        if (args is not ["rotate-certificate-key"])
+        if (args is not [("rotate-certificate-key" or "rotate-token-key") and var verb])
             return false;
-        var kid = await app.Services.GetRequiredService<CertificateKeys>().Rotate(Certificates.Certificates.LongestSignature);
-        Console.WriteLine($"Key {kid} is published and signs in {CertificateKeys.Announced.TotalMinutes:0} minutes.");
+        var kid = verb == "rotate-token-key"
+            ? await app.Services.GetRequiredService<TokenKeys>().Rotate(IssueToken.Lifetime + TokenKeys.Announced)
+            : await app.Services.GetRequiredService<CertificateKeys>().Rotate(Certificates.Certificates.LongestSignature);
+        Console.WriteLine($"Key {kid} is published and signs in {SigningKeys.Announced.TotalMinutes:0} minutes.");
         return true;
     }
 }
