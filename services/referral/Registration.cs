@@ -49,6 +49,7 @@ internal static class Registration
         services.AddSingleton<MoveDriver>();
         services.AddSingleton<MoveRunner>();
         services.AddSingleton<ReferralStore>();
+        services.AddSingleton<Wall>();
         services.AddSingleton<Access>();
         services.AddSingleton<Actions>();
         services.AddSingleton<MoveDesk>();

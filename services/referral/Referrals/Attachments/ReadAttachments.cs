@@ -1,7 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Dapper;
-using Npgsql;
 using ReferralService.Alliances;
 using ReferralService.Patients;
 using ReferralService.Referrals.Reading;
@@ -11,7 +9,7 @@ using ServiceDefaults.Http;
 namespace ReferralService.Referrals.Attachments;
 
 /// <summary>What is attached to a referral, and one file of it. For parties; a file only with purpose TREATMENT, audited.</summary>
-internal sealed class ReadAttachments(NpgsqlDataSource database, GetReferral referrals, SlipReader slips, PatientKeys keys, Access access, AllianceDirectory directory, TimeProvider clock)
+internal sealed class ReadAttachments(Wall wall, GetReferral referrals, SlipReader slips, PatientKeys keys, Access access, AllianceDirectory directory, TimeProvider clock)
 {
     public static void Map(IEndpointRouteBuilder routes)
     {
@@ -46,8 +44,7 @@ internal sealed class ReadAttachments(NpgsqlDataSource database, GetReferral ref
         var words = referrals.MaySeePatient(caller!, referral);
         if (words)
             await access.Read(caller!, "read-attachments", referral.Id);
-        await using var connection = await database.OpenConnectionAsync();
-        var rows = await connection.QueryAsync<Row>(Attached, new { referral.Id });
+        var rows = await wall.Query<Row>(caller!, Attached, new { referral.Id });
         return TypedResults.Ok(new AttachmentList(referral.ReferralNo, [.. rows.Select(row => Entry(row, words))]));
     }
 
@@ -92,12 +89,11 @@ internal sealed class ReadAttachments(NpgsqlDataSource database, GetReferral ref
             await access.Denied(caller!, "read-attachment", referral.Id, attachment.ToString());
             return new ProblemResult(Problems.Forbidden);
         }
-        await using var connection = await database.OpenConnectionAsync();
-        var file = await connection.QuerySingleOrDefaultAsync<File>(Read, new
+        var file = (await wall.Query<File>(caller!, Read, new
         {
             attachment, id = referral.Id, now = clock.GetUtcNow(), caller!.Subject, caller.Institution, role = caller.Role.ToString(), caller.Purpose,
             target = attachment.ToString(),
-        });
+        })).SingleOrDefault();
         if (file is null)
             return new ProblemResult(Problems.NotFound);
         if (file.Scan is "Infected")

@@ -1,5 +1,3 @@
-using Dapper;
-using Npgsql;
 using ReferralService.Alliances;
 using ReferralService.Workflow;
 using ServiceDefaults.Auth;
@@ -8,7 +6,7 @@ using ServiceDefaults.Http;
 namespace ReferralService.Referrals.Reading;
 
 /// <summary>The chain up, down, up again of one patient's illness, as far as the caller is a party of it.</summary>
-internal sealed class GetEpisode(NpgsqlDataSource database, AllianceDirectory directory, Access access)
+internal sealed class GetEpisode(Wall wall, AllianceDirectory directory, Access access)
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/episodes/{id}", (Guid id, HttpContext http, GetEpisode get) => get.Handle(http, id))
@@ -22,8 +20,7 @@ internal sealed class GetEpisode(NpgsqlDataSource database, AllianceDirectory di
             return new ProblemResult(incomplete);
         if (!Access.SeesPatients(caller!.Role))
             return new ProblemResult(Problems.Forbidden);
-        await using var connection = await database.OpenConnectionAsync();
-        var chain = (await connection.QueryAsync<Referral>(
+        var chain = (await wall.Query<Referral>(caller,
                 $"select {ReferralColumns.Names} from referral where episode_id = @id order by drafted_at, id", new { id }))
             .Where(r => access.IsParty(caller!, r)).ToArray();
         if (chain.Length == 0)

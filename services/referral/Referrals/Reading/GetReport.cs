@@ -1,5 +1,3 @@
-using Dapper;
-using Npgsql;
 using ReferralService.Alliances;
 using ReferralService.Referrals.Decision;
 using ReferralService.Workflow;
@@ -8,7 +6,7 @@ using ServiceDefaults.Http;
 namespace ReferralService.Referrals.Reading;
 
 /// <summary>The report that ended an examination, a reading or a consultation, for a party that treats; audited.</summary>
-internal sealed class GetReport(NpgsqlDataSource database, GetReferral referrals, SlipReader slips, AllianceDirectory directory, Access access)
+internal sealed class GetReport(Wall wall, GetReferral referrals, SlipReader slips, AllianceDirectory directory, Access access)
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/referrals/{id}/report", (string id, HttpContext http, GetReport get) => get.Handle(http, id))
@@ -28,14 +26,13 @@ internal sealed class GetReport(NpgsqlDataSource database, GetReferral referrals
             await access.Denied(caller!, "read-report", referral.Id, id);
             return new ProblemResult(Problems.Forbidden);
         }
-        await using var connection = await database.OpenConnectionAsync();
-        var filed = await connection.QuerySingleOrDefaultAsync<Row>("""
+        var filed = (await wall.Query<Row>(caller!, """
             select h.at, h.institution, h.subject, h.reason, h.words, p.wrapped_key
             from history h
             join referral r on r.id = h.referral_id
             join patient p on p.id = r.patient_id
             where h.referral_id = @Id and h.verb = 'report'
-            """, new { referral.Id });
+            """, new { referral.Id })).SingleOrDefault();
         if (filed is null)
             return new ProblemResult(Refusals.NotInThisState);
         await access.Read(caller!, "read-report", referral.Id);

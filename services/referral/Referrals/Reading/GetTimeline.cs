@@ -1,7 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Dapper;
-using Npgsql;
 using ReferralService.Alliances;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
@@ -9,7 +7,7 @@ using ServiceDefaults.Http;
 namespace ReferralService.Referrals.Reading;
 
 /// <summary>What happened, in order, with who did it; the words of it for a party that treats.</summary>
-internal sealed class GetTimeline(NpgsqlDataSource database, GetReferral referrals, SlipReader slips, AllianceDirectory directory, Access access)
+internal sealed class GetTimeline(Wall wall, GetReferral referrals, SlipReader slips, AllianceDirectory directory, Access access)
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/referrals/{id}/timeline", (string id, HttpContext http, GetTimeline get) => get.Handle(http, id))
@@ -29,8 +27,7 @@ internal sealed class GetTimeline(NpgsqlDataSource database, GetReferral referra
         if (words)
             await access.Read(caller!, "read-timeline", referral.Id);
         var drafts = access.SidesOf(caller!, referral).HasFlag(Side.Sender);
-        await using var connection = await database.OpenConnectionAsync();
-        var rows = await connection.QueryAsync<Row>("""
+        var rows = await wall.Query<Row>(caller!, """
             select h.version, h.sequence, h.verb, h.event, h.from_state, h.to_state, h.leg, h.at, h.subject, h.institution,
                    h.role, h.on_behalf_of, h.reason, h.detail::text as detail, h.words, p.wrapped_key
             from history h

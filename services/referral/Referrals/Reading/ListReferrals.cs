@@ -1,7 +1,6 @@
 using System.Globalization;
 using Dapper;
 using Microsoft.AspNetCore.Mvc;
-using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Alliances;
 using ReferralService.Workflow;
@@ -32,7 +31,7 @@ internal sealed record ListFilter
 }
 
 /// <summary>Worklists and search: keyset pages, newest first or in the order of priority.</summary>
-internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory directory, Cursors cursors)
+internal sealed class ListReferrals(Wall wall, AllianceDirectory directory, Cursors cursors)
 {
     public const int MostRows = 100;
     public const int MostCounted = 1000;
@@ -70,9 +69,8 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
         var rows = limit ?? 20;
         query!.Parameters.Add("rows", rows + 1);
 
-        await using var connection = await database.OpenConnectionAsync();
-        var found = (await connection.QueryAsync<Referral>(
-            $"select {ReferralColumns.Names} from referral where {query.Condition} order by {(filter.Order is null ? "listed_at desc, id desc" : Rank + ", listed_at, id")} limit @rows", query.Parameters)).AsList();
+        var found = await wall.Query<Referral>(caller,
+            $"select {ReferralColumns.Names} from referral where {query.Condition} order by {(filter.Order is null ? "listed_at desc, id desc" : Rank + ", listed_at, id")} limit @rows", query.Parameters);
         var next = found.Count > rows ? cursors.Seal(list, Position(found[rows - 1])) : null;
         var page = found.Take(rows).Select(r => ReferralLine.Of(r, directory.Current, caller.Institution)).ToArray();
 
@@ -94,12 +92,11 @@ internal sealed class ListReferrals(NpgsqlDataSource database, AllianceDirectory
 
     private async Task<IResult> Count(HttpContext http, ListFilter filter)
     {
-        var (query, _, refused) = Read(http, filter);
+        var (query, caller, refused) = Read(http, filter);
         if (refused is not null)
             return refused;
-        await using var connection = await database.OpenConnectionAsync();
-        var count = await connection.ExecuteScalarAsync<int>(
-            $"select count(*)::int from (select 1 from referral where {query!.Condition} limit {MostCounted + 1}) counted", query.Parameters);
+        var count = (await wall.Query<int>(caller!,
+            $"select count(*)::int from (select 1 from referral where {query!.Condition} limit {MostCounted + 1}) counted", query.Parameters)).Single();
         return TypedResults.Ok(new ReferralCount(Math.Min(count, MostCounted), count > MostCounted));
     }
 

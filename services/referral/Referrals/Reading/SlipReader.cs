@@ -3,11 +3,13 @@ using Dapper;
 using Npgsql;
 using ReferralService.Patients;
 using ReferralService.Referrals.Intake;
+using ReferralService.Workflow;
+using ServiceDefaults.Auth;
 
 namespace ReferralService.Referrals.Reading;
 
 /// <summary>Opens what is kept under a person's key; null everywhere once the key is destroyed.</summary>
-internal sealed class SlipReader(NpgsqlDataSource database, PatientKeys keys)
+internal sealed class SlipReader(NpgsqlDataSource database, Wall wall, PatientKeys keys)
 {
     private sealed record Sealed(byte[]? WrappedKey, byte[]? Identity, byte[]? Content);
 
@@ -21,11 +23,10 @@ internal sealed class SlipReader(NpgsqlDataSource database, PatientKeys keys)
     }
 
     /// <summary>Slip and patient in one round trip, with the audit row of the reading.</summary>
-    public async Task<(ReferralForm? Slip, Identity? Patient)> Read(Referral referral, ServiceDefaults.Auth.Caller caller, DateTimeOffset now)
+    public async Task<(ReferralForm? Slip, Identity? Patient)> Read(Referral referral, Caller caller, DateTimeOffset now)
     {
-        await using var connection = await database.OpenConnectionAsync();
         // the row that says who read it is written by the same statement that reads it
-        var found = await connection.QuerySingleOrDefaultAsync<Sealed>("""
+        var found = (await wall.Query<Sealed>(caller, """
             with read as (
                 insert into audit (at, subject, institution, role, on_behalf_of, purpose, action, verdict, referral_id)
                 values (@now, @Subject, @Institution, @role, @OnBehalfOf, @Purpose, 'read-patient', 'allowed', @id)
@@ -37,7 +38,7 @@ internal sealed class SlipReader(NpgsqlDataSource database, PatientKeys keys)
         {
             now, caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.OnBehalfOf, caller.Purpose, id = referral.Id,
             version = referral.SlipVersion, patient = referral.PatientId,
-        });
+        })).SingleOrDefault();
         if (found?.WrappedKey is not { } wrapped)
             return (null, null);
         return (found.Content is null ? null : Form(wrapped, found.Content),
