@@ -120,15 +120,17 @@ internal static class Registration
         HandleComplaints.Map(routes);
     }
 
-    /// <summary>Runs <c>rotate-certificate-key</c> or <c>rotate-token-key</c> when it is asked for, and returns true when the process is done with that.</summary>
+    /// <summary>Runs <c>rotate-certificate-key</c> or <c>rotate-token-key [--now]</c> when it is asked for, and returns true when the process is done with that.</summary>
     public static async Task<bool> RunSigningKeys(this WebApplication app, string[] args)
     {
-        if (args is not [("rotate-certificate-key" or "rotate-token-key") and var verb])
+        var atOnce = args is ["rotate-token-key", "--now"];
+        if (!atOnce && args is not ["rotate-certificate-key" or "rotate-token-key"])
             return false;
-        var kid = verb == "rotate-token-key"
-            ? await app.Services.GetRequiredService<TokenKeys>().Rotate(IssueToken.Lifetime + TokenKeys.Announced)
+        var kid = args[0] == "rotate-token-key"
+            ? await app.Services.GetRequiredService<TokenKeys>().Rotate(IssueToken.Lifetime + SigningKeys.Announced, atOnce)
             : await app.Services.GetRequiredService<CertificateKeys>().Rotate(Certificates.Certificates.LongestSignature);
-        Console.WriteLine($"Key {kid} is published and signs in {SigningKeys.Announced.TotalMinutes:0} minutes.");
+        Console.WriteLine(atOnce ? $"Key {kid} signs from now on; what the others signed counts no more."
+            : $"Key {kid} is published and signs in {SigningKeys.Announced.TotalMinutes:0} minutes.");
         return true;
     }
 }

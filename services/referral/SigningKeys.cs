@@ -52,7 +52,8 @@ internal abstract class SigningKeys(NpgsqlDataSource database, Keys keys, TimePr
     }
 
     /// <summary>Makes the next key. The ones before it stay published until the last thing they signed has run out.</summary>
-    public async Task<string> Rotate(TimeSpan longestValidity)
+    /// <param name="atOnce">True where a private key got about: the next one signs now, and nothing of the others counts any more.</param>
+    public async Task<string> Rotate(TimeSpan longestValidity, bool atOnce = false)
     {
         await Rows();
         var now = clock.GetUtcNow();
@@ -60,11 +61,11 @@ internal abstract class SigningKeys(NpgsqlDataSource database, Keys keys, TimePr
         await using var connection = await database.OpenConnectionAsync();
         await connection.ExecuteAsync($"""
             with retired as (
-                update {table} set published_until = @until where published_until is null
+                update {table} set published_until = @until where published_until is null or published_until > @until and @atOnce
             )
             insert into {table} (generation, kid, x, y, private_key, created_at, signs_from)
             select max(generation) + 1, @kid, @x, @y, @scalar, @now, @from from {table}
-            """, new { kid, x, y, scalar, now, from = now + Announced, until = now + Announced + longestValidity });
+            """, new { kid, x, y, scalar, now, atOnce, from = atOnce ? now : now + Announced, until = atOnce ? now : now + Announced + longestValidity });
         return kid;
     }
 

@@ -269,6 +269,11 @@ public sealed class ClientOverlapTests(ReferralHost host)
         (await Published()).Should().Contain(old);
         host.Clock.Advance(SigningKeys.Announced + TimeSpan.FromMinutes(6));
         (await Published()).Should().Contain(next).And.NotContain(old);
+
+        // one that got about: what it signed counts no more
+        var fresh = await keys.Rotate(IssueToken.Lifetime, atOnce: true);
+        (await Published()).Should().Equal(fresh);
+        (await Signer()).Should().Be(fresh);
         await head.Command($"/v1/clients/{client.Id}/revoke");
     }
 }
