@@ -267,7 +267,7 @@ public static class ReferralEvents
         new(Escalated, "A missed deadline went one level up.", "deadline"),
         new(AttachmentAdded, "An attachment was added.", "reason", "flags"),
         new(NoteAdded, "A note was added."),
-        new(AddendumAdded, "Something was added after submit; the snapshot stays.", "greenTimes"),
+        new(AddendumAdded, "Something was added after submit; the snapshot stays. With reason BREAK_GLASS somebody who is no party opened it.", "reason", "greenTimes"),
         new(ConsentFiled, "The consent is on file."),
         new(PatientIdentified, "The patient of an emergency is known now."),
         new(MarkedInError, "Entered in error: it leaves the indicators.", "reason"),

@@ -9,6 +9,7 @@ using ReferralService.Deadlines;
 using ReferralService.Indicators;
 using ReferralService.Matching;
 using ReferralService.Patients;
+using ReferralService.Privacy;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Attachments;
 using ReferralService.Referrals.Intake;
@@ -71,6 +72,7 @@ internal static class Registration
         services.AddSingleton<GetTimeline>();
         services.AddSingleton<GetEpisode>();
         services.AddSingleton<PrintSlip>();
+        services.AddPrivacy();
 
         services.AddSingleton(IndicatorSettings.From(builder.Configuration));
         services.AddSingleton<MeasureReferrals>();

@@ -85,7 +85,7 @@ internal static class Examples
         [ReferralEvents.Escalated] = new(Submitted),
         [ReferralEvents.AttachmentAdded] = new(InTriage, Reason: "CONDITION_CHANGED"),
         [ReferralEvents.NoteAdded] = new(InTriage),
-        [ReferralEvents.AddendumAdded] = new(Completed, Priority: Priority.Emergency),
+        [ReferralEvents.AddendumAdded] = new(Completed, Reason: "BREAK_GLASS", Priority: Priority.Emergency),
         [ReferralEvents.ConsentFiled] = new(InTransit, Priority: Priority.Emergency),
         [ReferralEvents.PatientIdentified] = new(InTransit, Priority: Priority.Emergency),
         [ReferralEvents.MarkedInError] = new(Closed, Reason: "ENTERED_IN_ERROR"),

@@ -28,8 +28,10 @@ public sealed class Wire : IAsyncDisposable
         consumer.ReceivedAsync += (_, delivery) =>
         {
             using var body = JsonDocument.Parse(delivery.Body);
-            wire._heard.Enqueue(new(body.RootElement.GetProperty("id").GetGuid(), body.RootElement.GetProperty("type").GetString()!,
-                body.RootElement.GetProperty("subject").GetString()!, delivery.Body.ToArray(), new BasicProperties(delivery.BasicProperties)));
+            // a request for a notice is no CloudEvent
+            string Member(string name) => body.RootElement.TryGetProperty(name, out var member) ? member.GetString()! : "";
+            wire._heard.Enqueue(new(body.RootElement.GetProperty("id").GetGuid(), Member("type"), Member("subject"), delivery.Body.ToArray(),
+                new BasicProperties(delivery.BasicProperties)));
             return Task.CompletedTask;
         };
         await channel.BasicConsumeAsync(queue, autoAck: true, consumer);

@@ -33,6 +33,25 @@ public sealed class InboxTests(Service service)
     }
 
     [Fact]
+    public async Task Both_sides_must_look_when_somebody_broke_the_glass_and_an_ordinary_addendum_is_no_line()
+    {
+        var referral = A.Referral();
+        await service.Publish(referral.Next("addendum-added", By(referral.Receiver)));
+        await service.Publish(referral.Next("addendum-added", f => f with { Institution = A.Institution(), Reason = "BREAK_GLASS" }));
+        foreach (var owner in new[] { referral.Sender, referral.Receiver })
+            (await Line(owner, "referral.up.addendum-added")).GetProperty("mustAct").GetBoolean().Should().BeTrue();
+        var own = A.Referral();
+        // also where it was one of the receiver's own people
+        await service.Publish(own.Next("addendum-added", f => f with { Institution = own.Receiver, Reason = "BREAK_GLASS" }));
+        await Line(own.Receiver, "referral.up.addendum-added");
+        var quiet = A.Referral();
+        await service.Publish(quiet.Next("addendum-added", By(quiet.Receiver)));
+        await service.Publish(quiet.Next("accepted", By(quiet.Receiver)));
+        await Line(quiet.Sender, "referral.up.accepted");
+        (await Inbox(quiet.Receiver)).Should().BeEmpty();
+    }
+
+    [Fact]
     public async Task A_line_goes_when_the_institution_acts_and_the_newest_event_takes_the_place_of_the_one_before()
     {
         var referral = A.Referral();

@@ -43,6 +43,7 @@ internal sealed record HeardFacts
     public string? Department { get; init; }
     public string? PatientClass { get; init; }
     public string? State { get; init; }
+    public string? Reason { get; init; }
     public IReadOnlyList<string>? Flags { get; init; }
     public HeardDeadline? Deadline { get; init; }
     public Guid? EndpointId { get; init; }

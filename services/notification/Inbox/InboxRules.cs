@@ -14,6 +14,9 @@ internal static class InboxRules
 {
     private const string RetroEntry = "RETRO_ENTRY";
 
+    // somebody who is no party opened the referral: both houses look at it, also where it was one of their own
+    private const string BrokenGlass = "BREAK_GLASS";
+
     private enum Side { Sender, Receiver, Both }
 
     // what the other side waits for; everything else of the list below is news
@@ -67,6 +70,8 @@ internal static class InboxRules
     {
         if (type == NotificationEvents.Disabled)
             return facts.Institution is null ? [] : [new(facts.Institution, true)];
+        if (facts.Reason == BrokenGlass && ReferralEvents.NameOf(type) == ReferralEvents.AddendumAdded)
+            return [new(facts.Sender!, true), new(facts.Receiver!, true)];
         if (!type.StartsWith("referral.", StringComparison.Ordinal) || facts.Flags?.Contains(RetroEntry) == true)
             return [];
         var name = ReferralEvents.NameOf(type);

@@ -67,7 +67,7 @@ internal sealed class HandleComplaints(
         var (found, _, hidden) = await referrals.Find(http, id, "file-complaint");
         if (found is not { } referral)
             return hidden!;
-        if (!Filing.Contains(caller!.Role))
+        if (!Filing.Contains(caller!.Role) || !access.IsParty(caller, referral))
             return new ProblemResult(Problems.Forbidden);
         var filedBy = caller.Role == Role.AllianceOffice ? caller.OnBehalfOf ?? caller.Institution : caller.Institution;
         var wrapped = (await store.Find(id))!.Value.WrappedKey;

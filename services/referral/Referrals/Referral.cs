@@ -139,6 +139,12 @@ internal sealed class Referral : SagaStateMachineInstance
     /// <summary>The row as the last history row told it; null before the first.</summary>
     public Workflow.Told? Told { get; set; }
 
+    /// <summary>As what the caller of this request opened it; null where nobody did.</summary>
+    public Privacy.OpeningKind? Opened { get; set; }
+
+    /// <summary>The care has ended, and the person asked that nobody works with their data then.</summary>
+    public bool Restricted { get; set; }
+
     Guid ISaga.CorrelationId { get => Id; set => Id = value; }
 
     public bool IsEmergency => Priority == Priority.Emergency;

@@ -1,6 +1,7 @@
 using Referrals.Contracts;
 using ReferralService.Patients;
 using ReferralService.Matching;
+using ReferralService.Privacy;
 using ReferralService.Referrals.Annotations;
 using ReferralService.Referrals.Attachments;
 using ReferralService.Referrals.Booking;
@@ -34,6 +35,7 @@ internal static class ReferralRoutes
         ["Contracts"] = "Family-doctor contracts: who signed with whom.",
         ["Settings"] = "What an alliance sets for its members, and how long each timer is.",
         ["Directory"] = "Institutions, departments, clinicians, alliances, grids and reason codes.",
+        ["Privacy"] = PrivacyRoutes.Section,
         ["Audit"] = "Who did, read or was refused what.",
     };
 
@@ -46,6 +48,7 @@ internal static class ReferralRoutes
         GetTimeline.Map(routes);
         GetEpisode.Map(routes);
         PrintSlip.Map(routes);
+        routes.MapPrivacy();
         Alliances.Http.DirectoryRoutes.Map(routes);
         Alliances.Settings.SettingRoutes.Map(routes);
         Alliances.FamilyDoctor.ContractRoutes.Map(routes);

@@ -50,6 +50,24 @@ internal sealed class Access(NpgsqlDataSource database, AllianceDirectory direct
         || referral.SubmittedAt is not null && (referral.Tried.Contains(caller.Institution) || IsFamilyDoctor(caller, referral))
         || caller.Institution == referral.Origin;
 
+    /// <summary>Parties, and for some hours whoever broke the glass.</summary>
+    public bool MayRead(Caller caller, Referral referral) =>
+        IsParty(caller, referral) || referral.SubmittedAt is not null && referral.Opened == Privacy.OpeningKind.BreakGlass;
+
+    /// <summary>Takes off a row that was read what gives a sensitive illness away, for those who do not care for the patient.</summary>
+    public void Shield(Caller caller, Referral referral)
+    {
+        if (!ShieldedFrom(caller, referral))
+            return;
+        (referral.Department, referral.Clinician, referral.PatientClass, referral.Reason) = (null, null, null, null);
+        (referral.Purposes, referral.Flags, referral.Eligibility) = ([], [], []);
+    }
+
+    /// <summary>A sensitive illness, and somebody who reads along: an office, an earlier leg, the family doctor.</summary>
+    public bool ShieldedFrom(Caller caller, Referral referral) =>
+        referral.Sensitive && referral.Opened != Privacy.OpeningKind.BreakGlass && caller.Institution != referral.Origin
+        && (SidesOf(caller, referral) & (Side.Sender | Side.Receiver)) == 0;
+
     /// <summary>The contracted family doctor (签约家庭医生) reads along, wherever the patient is.</summary>
     public static bool IsFamilyDoctor(Caller caller, Referral referral) =>
         referral.FamilyDoctor is not null && caller.Institution == referral.FamilyClinic && caller.Subject == referral.FamilyDoctor;

@@ -66,6 +66,16 @@ internal static class Refusals
         new("The patient's data was erased", "患者数据已删除"),
         new("Workflow and history remain; slip and identity are gone for good.", "仅保留流程与历史，表单与身份信息已永久删除。"));
 
+    public static readonly ProblemType NothingToOpen = new("nothing-to-open", 409,
+        new("You see this referral, or can reveal it", "您已可查看该转诊单，或可使用 reveal"),
+        new("Read it, or use reveal with a purpose; the glass is for others.", "请直接查看，或使用 reveal 并说明用途；break-glass 仅供他人使用。"));
+    public static readonly ProblemType JudgedBefore = new("judged-before", 409,
+        new("This opening was judged before", "该次调阅已有结论"),
+        new("The first judgement stands; it is shown in the report.", "以首次结论为准，见报告。"));
+    public static readonly ProblemType MustBeKept = new("must-be-kept", 422,
+        new("The patient's data must still be kept", "患者数据依法仍须保存"),
+        new("'errors' says why and until when; restrict it instead.", "原因及期限见 errors；可改为限制处理。"));
+
     public static readonly ProblemType NoCertificate = new("no-certificate", 409,
         new("Nobody has accepted this referral yet", "该转诊尚未被接收"),
         new("A certificate stands from the acceptance on; a reading or an advice has none.", "接收后方可出具转诊凭证；阅片与咨询类不出具。"));
@@ -74,7 +84,7 @@ internal static class Refusals
     [
         NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, ReferredAgain, PatientKnown,
         RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, RecognisedResultOnFile,
-        Infected, NotScannedYet, Erased, NoCertificate, .. Alliances.DirectoryProblems.All, .. Clients.ClientProblems.All,
+        Infected, NotScannedYet, Erased, NothingToOpen, JudgedBefore, MustBeKept, NoCertificate, .. Alliances.DirectoryProblems.All, .. Clients.ClientProblems.All,
     ];
 
     /// <summary>A rule with the member that breaks it.</summary>

@@ -6,6 +6,8 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.IdentityModel.Protocols;
+using Microsoft.IdentityModel.Protocols.OpenIdConnect;
 using Microsoft.IdentityModel.Tokens;
 using ServiceDefaults.Http;
 
@@ -20,7 +22,7 @@ public static class Tokens
     public static void AddTokens(this WebApplicationBuilder builder)
     {
         var settings = builder.Configuration.GetSection("Auth");
-        var developmentKey = settings["DevelopmentKeyFile"];
+        var developmentKey = settings["DevelopmentKeyFile"] is { Length: > 0 } file ? file : null;
         if (developmentKey is null && settings["Authority"] is null)
             throw new InvalidOperationException("Set Auth:Authority to the OIDC issuer, or Auth:DevelopmentKeyFile in development.");
 
@@ -50,9 +52,16 @@ public static class Tokens
             if (developmentKey is null)
             {
                 jwt.Authority = settings["Authority"];
-                jwt.RequireHttpsMetadata = builder.Environment.IsProduction();
-                jwt.AutomaticRefreshInterval = TimeSpan.FromHours(12);
-                jwt.RefreshInterval = TimeSpan.FromMinutes(5);
+                jwt.ConfigurationManager = new ConfigurationManager<OpenIdConnectConfiguration>(
+                    settings["Authority"]!.TrimEnd('/') + "/.well-known/openid-configuration", new OpenIdConnectConfigurationRetriever(),
+                    new HttpDocumentRetriever { RequireHttps = builder.Environment.IsProduction() })
+                {
+                    // an unknown key id has them fetched again, but a flood of those only once in this time
+                    RefreshInterval = TimeSpan.FromMinutes(1),
+                    AutomaticRefreshInterval = TimeSpan.FromMinutes(10),
+                    // what the issuer no longer publishes is no longer good: by default it would be for another hour
+                    UseLastKnownGoodConfiguration = false,
+                };
             }
             else
             {

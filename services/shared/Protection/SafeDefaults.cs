@@ -51,7 +51,7 @@ public static class SafeDefaults
     /// <summary>Every reason not to start, one sentence each; never a secret's value.</summary>
     public static IEnumerable<string> Findings(IConfiguration configuration)
     {
-        if (configuration["Auth:DevelopmentKeyFile"] is not null)
+        if (configuration["Auth:DevelopmentKeyFile"] is { Length: > 0 })
             yield return "Auth:DevelopmentKeyFile is set; take tokens of an OIDC issuer (Auth:Authority).";
         if (configuration["Auth:Authority"] is not { } authority)
             yield return "Auth:Authority is missing; it names the OIDC issuer.";

@@ -25,8 +25,8 @@ internal static class Strangers
 
         var (asked, denials) = (0, await Denials(scene));
         foreach (var operation in (await Task.WhenAll(scene.Alliance.Services.Select(Operation.Of))).SelectMany(o => o)
-            // what a stranger writes himself is his own
-            .Where(o => o.NeedsToken && o is not { Method: "POST", Path: "/v1/referrals" }))
+            // what a stranger writes himself is his own; and a clinician of the alliance may break the glass, which is told
+            .Where(o => o.NeedsToken && o is not { Method: "POST", Path: "/v1/referrals" or "/v1/referrals/{id}/break-glass" }))
         {
             var owned = Owned.Any(o => operation.Path.StartsWith(o, StringComparison.Ordinal));
             foreach (var token in scene.Size == Size.Smoke ? tokens[..1] : tokens)

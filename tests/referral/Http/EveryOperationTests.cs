@@ -22,6 +22,29 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
             Party = operation => A.By(operation.Verb) is var (sends, role) && sends ? host.As(ReferralHost.Township, role) : host.As(ReferralHost.Tertiary, role),
             Stranger = Stranger, WrongRole = host.As(ReferralHost.Tertiary, "Insurer"),
         },
+        new("post /v1/referrals/{id}/break-glass")
+        {
+            Thing = async () => [(await A.Submitted(host)).Id.ToString()], Party = _ => host.As(ReferralHost.County, subject: "dr-passing"), Stranger = Stranger,
+            WrongRole = host.As(ReferralHost.County, "Registrar"),
+        },
+        new("get /v1/referrals/{id}/patient-file")
+        {
+            Thing = async () => [(await A.Submitted(host)).Id.ToString()], Party = _ => host.As(ReferralHost.Township, "Registrar", purpose: "PATIENT_REQUEST"),
+            Stranger = Stranger, WrongRole = host.As(ReferralHost.Township, "Insurer", purpose: "PATIENT_REQUEST"),
+        },
+        new("post /v1/referrals/{id}/patient-restriction")
+        {
+            Thing = async () => [(await A.Submitted(host)).Id.ToString()], Party = _ => host.As(ReferralHost.Township, "Head"), Stranger = Stranger, WrongRole = Clinic,
+        },
+        new("post /v1/referrals/{id}/patient-erasure")
+        {
+            Thing = async () => [(await A.Submitted(host)).Id.ToString()], Party = _ => host.As(ReferralHost.Township, "Head"), Stranger = Stranger, WrongRole = Clinic,
+        },
+        new("/v1/broken-glass") { Party = _ => host.As(ReferralHost.Township, "Head"), WrongRole = Clinic },
+        new("/v1/broken-glass/{id}/review")
+        {
+            Thing = Glass, Party = _ => host.As(ReferralHost.Township, "Head"), Stranger = Stranger, WrongRole = Clinic,
+        },
         new("post /v1/referrals/{id}/attachments")
         {
             Thing = async () => [(await A.Submitted(host)).Id.ToString()], Body = "%PDF-1.7", Party = _ => Clinic, Stranger = Stranger,
@@ -144,6 +167,14 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         var file = (await (await Clinic.SendAsync(upload)).Json()).GetProperty("id").GetGuid();
         await referral.Tries("attach", new { title = "CT", recognised = false, attachment = file }, by: ReferralHost.Township);
         return [referral.Id.ToString(), file.ToString()];
+    }
+
+    private async Task<string[]> Glass()
+    {
+        var referral = await A.Submitted(host);
+        var broken = await host.As(ReferralHost.County, subject: "dr-" + Guid.NewGuid().ToString("n")[..8])
+            .Command($"/v1/referrals/{referral.Id}/break-glass", new { reason = "EmergencyCare", text = "患者昏迷送至我院急诊抢救" });
+        return [(await broken.Json()).GetProperty("id").GetString()!];
     }
 
     protected override IReadOnlyCollection<string> WithoutToken =>

@@ -43,7 +43,7 @@ internal sealed class ReadAttachments(Wall wall, GetReferral referrals, SlipRead
             return refused!;
         var words = referrals.MaySeePatient(caller!, referral);
         if (words)
-            await access.Read(caller!, "read-attachments", referral.Id);
+            await access.Read(GetReferral.Audited(caller!, referral), "read-attachments", referral.Id);
         var rows = await wall.Query<Row>(caller!, Attached, new { referral.Id });
         return TypedResults.Ok(new AttachmentList(referral.ReferralNo, [.. rows.Select(row => Entry(row, words))]));
     }
@@ -91,7 +91,7 @@ internal sealed class ReadAttachments(Wall wall, GetReferral referrals, SlipRead
         }
         var file = (await wall.Query<File>(caller!, Read, new
         {
-            attachment, id = referral.Id, now = clock.GetUtcNow(), caller!.Subject, caller.Institution, role = caller.Role.ToString(), caller.Purpose,
+            attachment, id = referral.Id, now = clock.GetUtcNow(), caller!.Subject, caller.Institution, role = caller.Role.ToString(), GetReferral.Audited(caller, referral).Purpose,
             target = attachment.ToString(),
         })).SingleOrDefault();
         if (file is null)

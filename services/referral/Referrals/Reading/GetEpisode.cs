@@ -28,6 +28,8 @@ internal sealed class GetEpisode(Wall wall, AllianceDirectory directory, Access 
             await access.Denied(caller!, "episode", null, id.ToString());
             return new ProblemResult(Problems.NotFound);
         }
+        foreach (var referral in chain)
+            access.Shield(caller, referral);
         return TypedResults.Ok(new Episode(id,
             [.. chain.Select(r => new EpisodeEntry(ReferralLine.Of(r, directory.Current, caller!.Institution), r.ParentId, r.Relation, r.Outcome, r.ArrivedAt, r.EndedAt))]));
     }

@@ -35,7 +35,7 @@ internal sealed class GetReport(Wall wall, GetReferral referrals, SlipReader sli
             """, new { referral.Id })).SingleOrDefault();
         if (filed is null)
             return new ProblemResult(Refusals.NotInThisState);
-        await access.Read(caller!, "read-report", referral.Id);
+        await access.Read(GetReferral.Audited(caller!, referral), "read-report", referral.Id);
         return TypedResults.Ok(new FiledReport(referral.ReferralNo, filed.At, new(filed.Institution, directory.Current.NameOf(filed.Institution)), filed.Subject,
             slips.Words(filed.WrappedKey, filed.Words), filed.Reason, referral.Flags.Contains(ReportResult.CriticalValue)));
     }

@@ -25,7 +25,7 @@ internal sealed class GetTimeline(Wall wall, GetReferral referrals, SlipReader s
             return refused!;
         var words = referrals.MaySeePatient(caller!, referral);
         if (words)
-            await access.Read(caller!, "read-timeline", referral.Id);
+            await access.Read(GetReferral.Audited(caller!, referral), "read-timeline", referral.Id);
         var drafts = access.SidesOf(caller!, referral).HasFlag(Side.Sender);
         var rows = await wall.Query<Row>(caller!, """
             select h.version, h.sequence, h.verb, h.event, h.from_state, h.to_state, h.leg, h.at, h.subject, h.institution,
@@ -39,10 +39,11 @@ internal sealed class GetTimeline(Wall wall, GetReferral referrals, SlipReader s
             order by h.version
             """, new { referral.Id, drafts });
         var alliance = directory.Current;
+        var shielded = access.ShieldedFrom(caller!, referral);
         return TypedResults.Ok(new Timeline(referral.ReferralNo, referral.State, [.. rows.Select(r => new TimelineEntry(
             r.Sequence, r.Event, r.Verb, r.FromState, r.ToState, r.Leg, r.At,
-            new(r.Institution, alliance.NameOf(r.Institution)), r.Role, r.OnBehalfOf, r.Reason,
-            r.Detail is null ? null : JsonNode.Parse(r.Detail), words ? slips.Words(r.WrappedKey, r.Words) : null))]));
+            new(r.Institution, alliance.NameOf(r.Institution)), r.Role, r.OnBehalfOf, shielded ? null : r.Reason,
+            r.Detail is null || shielded ? null : JsonNode.Parse(r.Detail), words ? slips.Words(r.WrappedKey, r.Words) : null))]));
     }
 }
 

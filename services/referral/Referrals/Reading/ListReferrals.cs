@@ -31,7 +31,7 @@ internal sealed record ListFilter
 }
 
 /// <summary>Worklists and search: keyset pages, newest first or in the order of priority.</summary>
-internal sealed class ListReferrals(Wall wall, AllianceDirectory directory, Cursors cursors)
+internal sealed class ListReferrals(Wall wall, Access access, AllianceDirectory directory, Cursors cursors)
 {
     public const int MostRows = 100;
     public const int MostCounted = 1000;
@@ -72,6 +72,8 @@ internal sealed class ListReferrals(Wall wall, AllianceDirectory directory, Curs
         var found = await wall.Query<Referral>(caller,
             $"select {ReferralColumns.Names} from referral where {query.Condition} order by {(filter.Order is null ? "listed_at desc, id desc" : Rank + ", listed_at, id")} limit @rows", query.Parameters);
         var next = found.Count > rows ? cursors.Seal(list, Position(found[rows - 1])) : null;
+        foreach (var referral in found)
+            access.Shield(caller, referral);
         var page = found.Take(rows).Select(r => ReferralLine.Of(r, directory.Current, caller.Institution)).ToArray();
 
         var etag = $"\"{Hash(page)}\"";

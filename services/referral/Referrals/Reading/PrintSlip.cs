@@ -26,7 +26,7 @@ internal sealed class PrintSlip(GetReferral referrals, SlipReader slips, Allianc
             return refused!;
         if (!referrals.MaySeePatient(caller!, referral))
             return new ProblemResult(Problems.Forbidden);
-        var (form, patient) = await slips.Read(referral, caller!, clock.GetUtcNow());
+        var (form, patient) = await slips.Read(referral, GetReferral.Audited(caller!, referral), clock.GetUtcNow());
         if (form is null || patient is null)
             return new ProblemResult(Refusals.Erased);
         http.Response.Headers.CacheControl = "no-store";

@@ -22,21 +22,28 @@ internal sealed class SlipReader(NpgsqlDataSource database, Wall wall, PatientKe
         return content is null || wrappedKey is null ? null : Form(wrappedKey, content);
     }
 
+    /// <summary>The person was corrected, restricted or erased at any time.</summary>
+    public async Task<bool> PersonChanged(Referral referral)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return await connection.ExecuteScalarAsync<bool>("select masked is not null or restricted_at is not null from patient where id = @PatientId", new { referral.PatientId });
+    }
+
     /// <summary>Slip and patient in one round trip, with the audit row of the reading.</summary>
-    public async Task<(ReferralForm? Slip, Identity? Patient)> Read(Referral referral, Caller caller, DateTimeOffset now)
+    public async Task<(ReferralForm? Slip, Identity? Patient)> Read(Referral referral, Caller caller, DateTimeOffset now, string action = "read-patient")
     {
         // the row that says who read it is written by the same statement that reads it
         var found = (await wall.Query<Sealed>(caller, """
             with read as (
                 insert into audit (at, subject, institution, role, on_behalf_of, purpose, action, verdict, referral_id)
-                values (@now, @Subject, @Institution, @role, @OnBehalfOf, @Purpose, 'read-patient', 'allowed', @id)
+                values (@now, @Subject, @Institution, @role, @OnBehalfOf, @Purpose, @action, 'allowed', @id)
             )
             select p.wrapped_key, p.identity, s.content
             from patient p left join slip s on s.referral_id = @id and s.version = @version
             where p.id = @patient
             """, new
         {
-            now, caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.OnBehalfOf, caller.Purpose, id = referral.Id,
+            now, action, caller.Subject, caller.Institution, role = caller.Role.ToString(), caller.OnBehalfOf, caller.Purpose, id = referral.Id,
             version = referral.SlipVersion, patient = referral.PatientId,
         })).SingleOrDefault();
         if (found?.WrappedKey is not { } wrapped)
