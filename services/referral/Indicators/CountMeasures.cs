@@ -1,6 +1,7 @@
 using System.Data;
 using Dapper;
 using Npgsql;
+using ServiceDefaults.Storage;
 
 namespace ReferralService.Indicators;
 
@@ -12,6 +13,7 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
     {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+        await transaction.PlanForReport(ct);
         var parameters = Parameters(question, settings);
         var asOf = await connection.ExecuteScalarAsync<DateTime>("select counted_at from measure_progress", transaction: transaction);
         var referrals = (await connection.QueryAsync<Tally>(Referrals, parameters, transaction)).AsList();
@@ -42,20 +44,24 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
         q.Sent, q.Received, q.From, q.To, q.ByMember, settings.SuspectReasons, settings.LoopFrom,
     };
 
-    /// <summary>Referrals of the question, once for each of its institutions or once for all of them.</summary>
-    internal const string Party = """
+    // each institution once, with the days on which it belongs to the question
+    private const string Scope = """
         with scope as (
-            select * from unnest(@institutions, @sinces, @untils) as s (institution, since, until)
-        ),
-        party as (
-            select m.referral_id, case when @ByMember then s.institution else '' end as key
-            from measure m join scope s on s.institution = m.sender and m.submitted_on between s.since and s.until
-            where @Sent and m.submitted_on between @From and @To and not m.in_error
-            -- not "union all": a referral between two members counts once for the whole
-            union
-            select m.referral_id, case when @ByMember then s.institution else '' end
-            from measure m join scope s on s.institution = m.receiver and m.submitted_on between s.since and s.until
-            where @Received and m.submitted_on between @From and @To and not m.in_error
+            select institution, range_agg(daterange(since, until, '[]')) as days
+            from unnest(@institutions, @sinces, @untils) as s (institution, since, until)
+            group by institution
+        )
+        """;
+
+    /// <summary>Referrals of the question, once for each of its institutions or once for all of them; read in one pass.</summary>
+    internal const string Party = Scope + """
+        , party as (
+            select m.*, of.key
+            from measure m
+            left join scope s on @Sent and s.institution = m.sender and m.submitted_on <@ s.days
+            left join scope r on @Received and r.institution = m.receiver and m.submitted_on <@ r.days
+            cross join lateral unnest(case when @ByMember then array_remove(array[s.institution, r.institution], null) else array[''] end) as of (key)
+            where m.submitted_on between @From and @To and not m.in_error and (s.institution is not null or r.institution is not null)
         )
         """;
 
@@ -94,13 +100,12 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
                count(arriving) as emergency_arrived,
                percentile_disc(0.5) within group (order by arriving) as arrival_median,
                percentile_disc(0.9) within group (order by arriving) as arrival_p90,
-               sum(cardinality(m.missed)) as missed_deadlines,
-               count(*) filter (where cardinality(m.missed) > 0) as late_referrals,
+               sum(cardinality(p.missed)) as missed_deadlines,
+               count(*) filter (where cardinality(p.missed) > 0) as late_referrals,
                count(*) filter (where direction = 'Up' and scheduled_at is not null) as booked,
                count(*) filter (where direction = 'Up' and scheduled_at is not null and contracted) as booked_contracted,
                count(*) filter (where direction = 'Up' and scheduled_at is not null and pooled) as booked_pooled
         from party p
-        join measure m using (referral_id)
         cross join lateral (
             select case when scheduled_at is not null and priority <> 'Emergency' and not retro
                         then greatest(0, floor(extract(epoch from scheduled_at - submitted_at)))::bigint end as turnaround,
@@ -116,27 +121,24 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
 
     private const string Missed = Party + """
         select p.key, split_part(one, '/', 1) as timer, split_part(one, '/', 2)::int as level, count(*) as count
-        from party p join measure m using (referral_id) cross join unnest(m.missed) as one
+        from party p cross join unnest(p.missed) as one
         group by 1, 2, 3 order by 1, 2, 3
         """;
 
     /// <summary>Legs of the question that somebody had to answer: an emergency is not asked, what was typed in afterwards neither.</summary>
-    private const string Legs = """
-        with scope as (
-            select * from unnest(@institutions, @sinces, @untils) as s (institution, since, until)
-        ),
-        party as (
-            select l.referral_id, l.leg, case when @ByMember then s.institution else '' end as key
-            from measure m
-            join scope s on s.institution = m.sender and m.submitted_on between s.since and s.until
-            join measure_leg l using (referral_id)
-            where @Sent and m.submitted_on between @From and @To and not m.in_error and m.priority <> 'Emergency' and not m.retro
-            union
-            select l.referral_id, l.leg, case when @ByMember then s.institution else '' end
+    private const string Legs = Scope + """
+        , party as (
+            select l.*, of.key, greatest(0, floor(extract(epoch from l.answered_at - l.opened_at)))::bigint as took
             from measure m
             join measure_leg l using (referral_id)
-            join scope s on s.institution = l.receiver and m.submitted_on between s.since and s.until
-            where @Received and m.submitted_on between @From and @To and not m.in_error and m.priority <> 'Emergency' and not m.retro
+            left join scope s on @Sent and s.institution = m.sender and m.submitted_on <@ s.days
+            left join scope r on @Received and r.institution = l.receiver and m.submitted_on <@ r.days
+            cross join lateral unnest(case
+                when not @ByMember then array['']
+                when s.institution = r.institution then array[s.institution]
+                else array_remove(array[s.institution, r.institution], null) end) as of (key)
+            where m.submitted_on between @From and @To and not m.in_error and m.priority <> 'Emergency' and not m.retro
+                and (s.institution is not null or r.institution is not null)
         )
         select p.key,
                count(*) as legs,
@@ -161,8 +163,6 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
                    ) as suspected_refusals,
                count(*) filter (where silences > 0) as silent_legs
         from party p
-        join measure_leg l using (referral_id, leg)
-        cross join lateral (select greatest(0, floor(extract(epoch from answered_at - opened_at)))::bigint as took) lasted
         group by p.key
         """;
 

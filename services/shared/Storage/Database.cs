@@ -35,6 +35,19 @@ public static class Database
     // statistics saw last.
     private const string Plans = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
 
+    /// <summary>
+    /// For the rest of the transaction plans are made for the very values and from the statistics, with memory to sort
+    /// in: what a report over a year needs, which reads most of a table.
+    /// </summary>
+    public static async Task PlanForReport(this NpgsqlTransaction transaction, CancellationToken ct = default)
+    {
+        await using var command = new NpgsqlCommand("""
+            set local plan_cache_mode = force_custom_plan; set local enable_seqscan = on; set local enable_hashjoin = on;
+            set local enable_mergejoin = on; set local work_mem = '64MB'
+            """, transaction.Connection, transaction);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
     internal static NpgsqlConnectionStringBuilder Settings(IConfiguration configuration, string name)
     {
         var text = configuration.GetConnectionString(name)
