@@ -54,6 +54,8 @@ public sealed record ReferralFacts
     public string? Clinician { get; init; }
     public GreenChannel? GreenChannel { get; init; }
     public PatientClass? PatientClass { get; init; }
+    /// <summary>Of an emergency: the lead hospital of the sender's alliance, whose office is the third party of the alarm; absent where the sender is in no alliance.</summary>
+    public string? AllianceOffice { get; init; }
     /// <summary>Why the patient is sent: codes of the list of purposes.</summary>
     public IReadOnlyList<string>? Purposes { get; init; }
     /// <summary>The referral this one came from.</summary>
@@ -91,6 +93,8 @@ public sealed record ReferralFacts
     /// <summary>True when a standing agreement accepted an emergency in advance.</summary>
     public bool? StandingAgreement { get; init; }
     public BookingFacts? Booking { get; init; }
+    /// <summary>True for a place out of a pool that is reserved for contracted patients (家庭医生预留号源).</summary>
+    public bool? FromPool { get; init; }
     /// <summary>True when the receiver had already accepted.</summary>
     public bool? AfterAcceptance { get; init; }
     /// <summary>True when the patient may go on to rehab at the primary level.</summary>
@@ -213,7 +217,7 @@ public static class ReferralEvents
     public static readonly IReadOnlyList<EventDefinition> All =
     [
         new(Submitted, "The sender asked; the receiver may now see it.", "greenChannel", "patientClass", "purposes",
-            "parentId", "parentNo", "relation", "expectedArrival", "contracted", "standingAgreement", "reason", "flags", "greenTimes"),
+            "parentId", "parentNo", "relation", "expectedArrival", "contracted", "standingAgreement", "reason", "flags", "greenTimes", "allianceOffice"),
         new(TriageStarted, "A clinician of the receiver claimed it.", "clinician"),
         new(Assigned, "A coordinator gave it to a clinician.", "clinician"),
         new(Released, "The clinician gave it back, or the claim ran out.", "clinician", "reason"),
@@ -226,20 +230,20 @@ public static class ReferralEvents
         new(Waitlisted, "Accepted, but nothing is free inside the window.", "clinician", "resource"),
         new(Declined, "The receiver refused, with a coded reason.", "clinician", "reason", "afterAcceptance"),
         new(Redirected, "The leg ended and the next one began at another institution.", "previousReceiver", "reason",
-            "greenChannel", "expectedArrival", "window", "resource", "eligibility", "contracted"),
+            "greenChannel", "expectedArrival", "window", "resource", "eligibility", "contracted", "allianceOffice"),
         new(Advised, "Advice was given instead of a transfer.", "clinician", "reason", "outcome", "linkedId", "linkedNo"),
         new(Converted, "It became a transfer of its own.", "clinician", "linkedId", "linkedNo", "outcome"),
         new(Reported, "The report of an examination, reading or consultation is there.", "clinician", "outcome", "reason", "flags"),
-        new(Scheduled, "A slot or bed is held.", "clinician", "booking"),
-        new(Rescheduled, "Another slot or bed is held instead.", "clinician", "booking"),
+        new(Scheduled, "A slot or bed is held.", "clinician", "booking", "fromPool"),
+        new(Rescheduled, "Another slot or bed is held instead.", "clinician", "booking", "fromPool"),
         new(BookingCancelled, "The booking fell away; it is to be booked again.", "reason", "expectedArrival", "window",
             "resource", "eligibility", "contracted"),
         new(NoShow, "The patient did not come.", "reason", "booking", "expectedArrival"),
         new(ArrivalChanged, "The expected arrival changed.", "expectedArrival"),
         new(InTransit, "The patient is on the way.", "expectedArrival", "greenChannel", "resource", "window",
-            "eligibility", "standingAgreement", "greenTimes"),
-        new(Acknowledged, "The receiver answered the emergency's alarm.", "greenChannel", "clinician", "greenTimes"),
-        new(Arrived, "The patient is at the receiver.", "parentId", "parentNo", "booking", "greenChannel", "flags", "greenTimes"),
+            "eligibility", "standingAgreement", "greenTimes", "allianceOffice"),
+        new(Acknowledged, "The receiver answered the emergency's alarm.", "greenChannel", "clinician", "greenTimes", "allianceOffice"),
+        new(Arrived, "The patient is at the receiver.", "parentId", "parentNo", "booking", "greenChannel", "flags", "greenTimes", "allianceOffice"),
         new(TreatmentStarted, "The visit or admission is open.", "clinician"),
         new(InterimNote, "The receiver recorded progress.", "clinician"),
         new(Treated, "Treated; the loop is not closed yet.", "clinician", "rehabEligible"),
@@ -250,21 +254,21 @@ public static class ReferralEvents
         new(FollowUpOverdue, "A planned follow-up did not happen in time.", "followUp", "deadline"),
         new(PlanAdjusted, "The hospital's specialist changed the plan.", "clinician", "followUp"),
         new(Completed, "The good end; outcome says which.", "outcome", "reason", "linkedId", "linkedNo", "rehabEligible",
-            "followUp"),
+            "followUp", "allianceOffice"),
         new(ReReferred, "The patient is referred again: up once more by the receiver below, or by the sender after a refusal or an end.", "linkedId", "linkedNo"),
         new(CancellationRequested, "The sender asked to cancel after acceptance.", "reason", "previousState"),
         new(CancellationTakenBack, "The sender took the request back."),
         new(CancellationRefused, "The receiver refused to cancel.", "reason"),
-        new(Cancelled, "Withdrawn by sender or patient.", "reason", "afterAcceptance"),
+        new(Cancelled, "Withdrawn by sender or patient.", "reason", "afterAcceptance", "allianceOffice"),
         new(Expired, "Nobody acted until the last level of a timer passed.", "deadline", "previousState"),
-        new(Closed, "Ended otherwise, with a coded reason.", "reason", "previousState", "linkedId", "linkedNo"),
+        new(Closed, "Ended otherwise, with a coded reason.", "reason", "previousState", "linkedId", "linkedNo", "allianceOffice"),
         new(PriorityRaised, "Routine became Urgent.", "reason"),
         new(PriorityLowered, "Urgent became Routine.", "reason"),
         new(MadeEmergency, "It became an emergency.", "greenChannel", "previousState", "standingAgreement",
-            "resource", "window", "eligibility", "contracted", "greenTimes"),
+            "resource", "window", "eligibility", "contracted", "greenTimes", "allianceOffice"),
         new(DeadlineWarning, "A deadline comes close.", "deadline"),
         new(DeadlineMissed, "A deadline passed.", "deadline"),
-        new(Escalated, "A missed deadline went one level up.", "deadline"),
+        new(Escalated, "A missed deadline went one level up.", "deadline", "allianceOffice"),
         new(AttachmentAdded, "An attachment was added.", "reason", "flags"),
         new(NoteAdded, "A note was added."),
         new(AddendumAdded, "Something was added after submit; the snapshot stays. With reason BREAK_GLASS somebody who is no party opened it.", "reason", "greenTimes"),

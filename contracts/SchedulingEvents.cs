@@ -45,6 +45,8 @@ public sealed record SchedulingFacts
     public string? Clinician { get; init; }
     /// <summary>Keyed hash (HMAC-SHA-256, base64) of the appointment code: checks a code, reveals none.</summary>
     public string? CodeHash { get; init; }
+    /// <summary>True for a place out of a pool that is reserved for contracted patients (家庭医生预留号源).</summary>
+    public bool? FromPool { get; init; }
     /// <summary>Code of the reason list that belongs to the change.</summary>
     public string? Reason { get; init; }
     /// <summary>Who cancelled: Sender, Receiver or System.</summary>
@@ -81,9 +83,9 @@ public static class SchedulingEvents
     public static readonly IReadOnlyList<EventDefinition> All =
     [
         new(Booked, "A slot or bed is held for a referral.", "referralId", "referralNo", "leg", "attempt", "bookingId",
-            "startsAt", "endsAt", "clinician", "codeHash"),
+            "startsAt", "endsAt", "clinician", "codeHash", "fromPool"),
         new(Rescheduled, "Another slot or bed is held; the old one is free.", "referralId", "referralNo", "leg",
-            "attempt", "bookingId", "replacedBookingId", "startsAt", "endsAt", "clinician", "codeHash", "reason"),
+            "attempt", "bookingId", "replacedBookingId", "startsAt", "endsAt", "clinician", "codeHash", "reason", "fromPool"),
         new(NoCapacity, "Nothing is free inside the window; the referral waits.", "referralId", "referralNo", "leg",
             "attempt"),
         new(BookingCancelled, "The booking fell away.", "referralId", "referralNo", "leg", "attempt", "bookingId",

@@ -33,6 +33,7 @@ internal static class Registration
         services.AddSingleton<ImportAlliance>();
         services.AddSingleton<DirectoryDesk>();
         services.AddSingleton<Alliances.FamilyDoctor.ContractRoutes>();
+        services.AddSingleton<Alliances.Formulary.DrugGaps>();
         services.AddSingleton<ImportRules>();
         services.AddSingleton<Once>();
         services.AddSingleton<GetReport>();

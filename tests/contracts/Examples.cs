@@ -48,7 +48,7 @@ internal static class Examples
         [ReferralEvents.Accepted] = new(Accepted),
         [ReferralEvents.Waitlisted] = new(Waitlisted),
         [ReferralEvents.Declined] = new(Declined, Reason: "BED_LOST"),
-        [ReferralEvents.Redirected] = new(Submitted, Reason: "NO_CAPACITY"),
+        [ReferralEvents.Redirected] = new(InTransit, Reason: "NO_CAPACITY", Priority: Priority.Emergency),
         [ReferralEvents.Advised] = new(Advised, Reason: "ADVICE_THEN_REFER_IF_NEEDED", Outcome: Outcome.Converted),
         [ReferralEvents.Converted] = new(Advised, Outcome: Outcome.Converted),
         [ReferralEvents.Reported] = new(Completed, Reason: "ADVICE_ONLY", Outcome: Outcome.Reported),
@@ -69,20 +69,20 @@ internal static class Examples
         [ReferralEvents.FollowUpRecorded] = new(FollowUp, Direction.Down),
         [ReferralEvents.FollowUpOverdue] = new(FollowUp, Direction.Down, Timer: "FollowUpDue"),
         [ReferralEvents.PlanAdjusted] = new(FollowUp, Direction.Down),
-        [ReferralEvents.Completed] = new(Completed, Reason: "CURED", Outcome: Outcome.NotReturned),
+        [ReferralEvents.Completed] = new(Completed, Reason: "CURED", Outcome: Outcome.NotReturned, Priority: Priority.Emergency),
         [ReferralEvents.ReReferred] = new(FollowUp, Direction.Down),
         [ReferralEvents.CancellationRequested] = new(CancellationRequested, Reason: "PATIENT_WITHDRAW", PreviousState: Scheduled),
         [ReferralEvents.CancellationTakenBack] = new(Scheduled),
         [ReferralEvents.CancellationRefused] = new(Scheduled, Reason: "CLINICALLY_UNSAFE"),
-        [ReferralEvents.Cancelled] = new(Cancelled, Reason: "SEEN_ELSEWHERE"),
+        [ReferralEvents.Cancelled] = new(Cancelled, Reason: "SEEN_ELSEWHERE", Priority: Priority.Emergency),
         [ReferralEvents.Expired] = new(Expired),
-        [ReferralEvents.Closed] = new(Closed, Reason: "DUPLICATE"),
+        [ReferralEvents.Closed] = new(Closed, Reason: "DUPLICATE", Priority: Priority.Emergency),
         [ReferralEvents.PriorityRaised] = new(InTriage, Reason: "CONDITION_CHANGED"),
         [ReferralEvents.PriorityLowered] = new(InTriage, Reason: "CONDITION_CHANGED", Priority: Priority.Routine),
         [ReferralEvents.MadeEmergency] = new(InTransit, PreviousState: Scheduled, Priority: Priority.Emergency),
         [ReferralEvents.DeadlineWarning] = new(Submitted),
         [ReferralEvents.DeadlineMissed] = new(Submitted),
-        [ReferralEvents.Escalated] = new(Submitted),
+        [ReferralEvents.Escalated] = new(InTransit, Timer: "GreenChannel", Priority: Priority.Emergency),
         [ReferralEvents.AttachmentAdded] = new(InTriage, Reason: "CONDITION_CHANGED"),
         [ReferralEvents.NoteAdded] = new(InTriage),
         [ReferralEvents.AddendumAdded] = new(Completed, Reason: "BREAK_GLASS", Priority: Priority.Emergency),
@@ -92,6 +92,10 @@ internal static class Examples
         [ReferralEvents.Rated] = new(Completed),
     };
 
+    // the county hospital leads the alliance of whoever sends
+    private static readonly AllianceSnapshot Led = new(1, [], [], [], [new("al-county", "al-county", "CountyMedicalCommunity", "Tight", County)],
+        [.. new[] { Township, Tertiary }.Select(member => new Membership("al-county", member, new(2024, 1, 1), null))], [], [], []);
+
     private static string OfReferral(EventType e)
     {
         if (!Moments.TryGetValue(e.ShortName, out var moment))
@@ -99,11 +103,12 @@ internal static class Examples
         var row = Row(moment, e.ShortName == ReferralEvents.Submitted ? 1 : 4);
         var move = new Move<string>("", "", new(Side.Receiver, "dr-0001", row.Receiver, "AllianceOffice", row.Receiver), Now)
         {
-            Alliance = AllianceSnapshot.Empty,
+            Alliance = Led,
             Reason = moment.Reason,
         };
         move.Extras.PreviousReceiver = County;
         move.Extras.PreviousState = moment.PreviousState;
+        move.Extras.FromPool = true;
         move.Extras.Deadline = new(moment.Timer, Now, 1);
         return Traced(() => EventBodies.Write(row, move, e.ShortName, IdOf(e)));
     }
@@ -172,6 +177,7 @@ internal static class Examples
         CodeHash = Convert.ToBase64String(new byte[32]),
         Reason = "CLINICIAN_ABSENT",
         By = "Receiver",
+        FromPool = true,
         Free = [new(new(2026, 3, 3), 4), new(new(2026, 3, 4), 0)],
     };
 

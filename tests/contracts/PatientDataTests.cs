@@ -58,7 +58,7 @@ public sealed partial class PatientDataTests
         string[] known =
         [
             "ReferralFacts.ReferralNo", "ReferralFacts.Sender", "ReferralFacts.Receiver", "ReferralFacts.Department", "ReferralFacts.Participants", "ReferralFacts.Clinician",
-            "ReferralFacts.Purposes", "ReferralFacts.ParentNo", "ReferralFacts.LinkedNo", "ReferralFacts.Institution", "ReferralFacts.OnBehalfOf",
+            "ReferralFacts.Purposes", "ReferralFacts.ParentNo", "ReferralFacts.LinkedNo", "ReferralFacts.Institution", "ReferralFacts.OnBehalfOf", "ReferralFacts.AllianceOffice",
             "ReferralFacts.Reason", "ReferralFacts.PreviousReceiver", "ReferralFacts.Resource", "ReferralFacts.Eligibility", "ReferralFacts.Flags",
             "BookingFacts.Resource", "DeadlineFacts.Timer", "DeadlineFacts.To", "SchedulingFacts.ReferralNo", "SchedulingFacts.Institution", "SchedulingFacts.Department",
             "SchedulingFacts.Resource", "SchedulingFacts.Clinician", "SchedulingFacts.CodeHash", "SchedulingFacts.Reason", "SchedulingFacts.By",

@@ -114,6 +114,43 @@ public sealed class InboxTests(Service service)
     }
 
     [Fact]
+    public async Task An_emergency_rings_at_sender_receiver_and_alliance_office_within_five_seconds_and_climbs_until_it_is_answered()
+    {
+        var (referral, office) = (A.Referral(), A.Institution());
+        ReferralFacts Emergency(ReferralFacts f, string by) => f with { Priority = Priority.Emergency, AllianceOffice = office, Department = "17.01", Institution = by };
+        var asked = System.Diagnostics.Stopwatch.StartNew();
+        await service.Publish(referral.Next("submitted", f => Emergency(f, referral.Sender)));
+        foreach (var (institution, mustAct) in new[] { (referral.Sender, false), (referral.Receiver, true), (office, false) })
+            (await Line(institution, "referral.up.submitted")).GetProperty("mustAct").GetBoolean().Should().Be(mustAct, institution);
+        asked.Elapsed.Should().BeLessThan(TimeSpan.FromSeconds(5));
+        // what gives the illness away is for the parties
+        (await Line(referral.Receiver, "referral.up.submitted")).GetProperty("department").GetString().Should().Be("17.01");
+        (await Line(office, "referral.up.submitted")).TryGetProperty("department", out var told).Should().Be(told.ValueKind == JsonValueKind.Null);
+
+        await service.Publish(referral.Next("escalated", f => Emergency(f, "system") with { Deadline = new("GreenChannel", DateTimeOffset.UtcNow, 2, ["AllParties"]) }));
+        foreach (var institution in new[] { referral.Sender, referral.Receiver, office })
+            (await Line(institution, "referral.up.escalated")).GetProperty("mustAct").GetBoolean().Should().BeTrue();
+
+        await service.Publish(referral.Next("acknowledged", f => Emergency(f, referral.Receiver)));
+        foreach (var institution in new[] { referral.Sender, office })
+            (await Line(institution, "referral.up.acknowledged")).GetProperty("mustAct").GetBoolean().Should().BeFalse();
+        await Empty(referral.Receiver);
+        await service.Publish(referral.Next("completed", f => Emergency(f, referral.Receiver) with { State = ReferralState.Completed }));
+        await Line(referral.Sender, "referral.up.completed");
+        await Empty(office);
+        (await service.As(office, "AllianceOffice").GetStringAsync("/v1/events")).Should().NotContain(referral.No, "it hears the alarm and is no party");
+    }
+
+    [Fact]
+    public async Task A_lead_hospital_that_sends_or_receives_has_one_line_of_its_alarm()
+    {
+        var referral = A.Referral();
+        await service.Publish(referral.Next("submitted", f => f with { Priority = Priority.Emergency, AllianceOffice = referral.Receiver, Institution = referral.Sender }));
+        (await Line(referral.Receiver, "referral.up.submitted")).GetProperty("mustAct").GetBoolean().Should().BeTrue();
+        (await Inbox(referral.Receiver)).Should().ContainSingle();
+    }
+
+    [Fact]
     public async Task Pages_and_filters_of_an_inbox_hold_each_line_once()
     {
         var receiver = A.Institution();

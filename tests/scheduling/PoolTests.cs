@@ -15,6 +15,7 @@ public sealed class PoolTests(Scheduling scheduling) : IClassFixture<Scheduling>
         await Reserved(hospital, TimeSpan.FromDays(3));
 
         (await scheduling.SaidTypes(contracted)).Should().Equal("no-capacity", "booked");
+        (await scheduling.Said(contracted))[^1].GetProperty("data").GetProperty("fromPool").GetBoolean().Should().BeTrue();
         (await scheduling.Waits(other)).Should().BeTrue();
     }
 
@@ -32,6 +33,7 @@ public sealed class PoolTests(Scheduling scheduling) : IClassFixture<Scheduling>
         scheduling.Clock.Advance(TimeSpan.FromHours(2));
 
         await Eventually.Is(async () => (await scheduling.SaidTypes(other)).SequenceEqual(["no-capacity", "booked"]), "it opened");
+        (await scheduling.Said(other))[^1].GetProperty("data").TryGetProperty("fromPool", out _).Should().BeFalse("it is nobody's pool any more");
     }
 
     [Fact]

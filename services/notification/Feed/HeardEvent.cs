@@ -38,6 +38,7 @@ internal sealed record HeardFacts
     public string? PreviousReceiver { get; init; }
     public string? Institution { get; init; }
     public string? OnBehalfOf { get; init; }
+    public string? AllianceOffice { get; init; }
     public string? Direction { get; init; }
     public string? Priority { get; init; }
     public string? Department { get; init; }

@@ -7,8 +7,8 @@ namespace NotificationService;
 internal sealed record InboxLine(string Institution, bool MustAct);
 
 /// <summary>
-/// Whom an event concerns, and whether they must act. Nobody is told what they did themselves, and nobody is woken for
-/// what was typed in afterwards.
+/// Whom an event concerns, and whether they must act. Nobody is told what they did themselves, the alarm of an emergency
+/// apart, and nobody is woken for what was typed in afterwards.
 /// </summary>
 internal static class InboxRules
 {
@@ -62,6 +62,10 @@ internal static class InboxRules
     private static readonly HashSet<string> SendersTimers = ["Information", "InternalReview", "Discharge", "Consent", "Intake"];
     private static readonly HashSet<string> BothTimers = ["Reminder", "Arrival", "NoShow", "Absence"];
 
+    private const string Emergency = "Emergency";
+
+    private static readonly HashSet<string> Rings = [ReferralEvents.Submitted, ReferralEvents.InTransit, ReferralEvents.Redirected, ReferralEvents.MadeEmergency];
+
     private static readonly HashSet<string> Deadlines = [ReferralEvents.DeadlineWarning, ReferralEvents.DeadlineMissed, ReferralEvents.Escalated];
 
     private static readonly HashSet<string> Final = ["Completed", "Advised", "Declined", "Cancelled", "Expired", "Closed"];
@@ -80,7 +84,7 @@ internal static class InboxRules
         var side = Deadlines.Contains(name) && facts.Deadline?.Timer is { } timer
             ? SendersTimers.Contains(timer) ? Side.Sender : BothTimers.Contains(timer) || name == ReferralEvents.Escalated ? Side.Both : Side.Receiver
             : concern.Side;
-        var lines = new List<InboxLine>(2);
+        var lines = new List<InboxLine>(3);
         if (side != Side.Receiver)
             Add(facts.Sender);
         if (side != Side.Sender)
@@ -88,12 +92,32 @@ internal static class InboxRules
         // whoever a redirect left behind must not wait for the patient
         if (name == ReferralEvents.Redirected)
             Add(facts.PreviousReceiver);
+        if (facts.Priority == Emergency)
+            Alarm(lines, name, facts);
         return lines;
 
         void Add(string? institution)
         {
             if (institution is not null && institution != facts.Institution && institution != facts.OnBehalfOf)
                 lines.Add(new(institution, concern.MustAct));
+        }
+    }
+
+    // three parties hear that it rings, who asked included; who must answer is the receiver, and everybody once it climbs
+    private static void Alarm(List<InboxLine> lines, string name, HeardFacts facts)
+    {
+        var rings = Rings.Contains(name);
+        var climbs = name == ReferralEvents.Escalated && facts.Deadline?.Timer == "GreenChannel";
+        if (rings)
+            Add(facts.Sender, false);
+        if (rings || climbs || name is ReferralEvents.Acknowledged or ReferralEvents.Arrived)
+            Add(facts.AllianceOffice, climbs);
+
+        void Add(string? institution, bool mustAct)
+        {
+            if (institution is not null && !lines.Exists(l => l.Institution == institution)
+                && (rings || institution != facts.Institution && institution != facts.OnBehalfOf))
+                lines.Add(new(institution, mustAct));
         }
     }
 

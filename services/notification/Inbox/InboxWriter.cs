@@ -81,13 +81,17 @@ internal sealed class InboxWriter(NpgsqlDataSource database, Signals signals, IL
         if (heard.Data is not { } facts || (facts.Id ?? facts.EndpointId) is not { } thing)
             yield break;
         var lines = InboxRules.Of(heard.Type!, facts);
-        foreach (var institution in Party.Names(facts.Sender, facts.Receiver, facts.Institution, facts.OnBehalfOf).Distinct())
+        foreach (var institution in Party.Names(facts.Sender, facts.Receiver, facts.Institution, facts.OnBehalfOf, facts.AllianceOffice).Distinct())
             if (institution == facts.Institution || institution == facts.OnBehalfOf || InboxRules.Ends(facts))
                 if (!lines.Any(l => l.Institution == institution))
                     yield return new(row.Position, institution, thing, null, false);
         foreach (var line in lines)
             yield return new(row.Position, line.Institution, thing, heard, line.MustAct);
     }
+
+    // the alliance office hears the alarm and is no party: a department that gives the illness away is not for it
+    private static bool MayKnow(string institution, HeardFacts facts) =>
+        institution == facts.Sender || institution == facts.Receiver || institution == facts.PreviousReceiver || !Masking.IsSensitive(facts.Department, facts.PatientClass);
 
     // one statement touches a row once
     private static List<Change> Newest(IEnumerable<Change> changes) =>
@@ -121,7 +125,7 @@ internal sealed class InboxWriter(NpgsqlDataSource database, Signals signals, IL
                 Subjects = lines.Select(c => c.Event!.Subject).ToArray(),
                 Directions = lines.Select(c => c.Event!.Data!.Direction).ToArray(),
                 Priorities = lines.Select(c => c.Event!.Data!.Priority).ToArray(),
-                Departments = lines.Select(c => c.Event!.Data!.Department).ToArray(),
+                Departments = lines.Select(c => MayKnow(c.Institution, c.Event!.Data!) ? c.Event!.Data!.Department : null).ToArray(),
                 MustAct = lines.Select(c => c.MustAct).ToArray(),
                 Times = lines.Select(c => c.Event!.Time.ToUniversalTime()).ToArray(),
             }, transaction);

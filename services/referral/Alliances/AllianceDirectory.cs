@@ -34,6 +34,7 @@ internal sealed class AllianceDirectory(NpgsqlDataSource database, ILogger<Allia
         {
             Timers = new(await SettingTables.Timers(connection)),
             Settings = await SettingTables.Settings(connection),
+            MatchWeights = await SettingTables.MatchWeights(connection),
             Calendars = await SettingTables.Calendars(connection),
             Grids = (await connection.QueryAsync<Grid>("select code, name, region, alliance, institution, target from grid")).ToDictionary(g => g.Code),
             Rules = await RuleTables.Read(connection),

@@ -1,6 +1,7 @@
 using Referrals.Contracts;
 using ReferralService.Alliances.Settings;
 using ReferralService.Deadlines;
+using ReferralService.Matching;
 using ReferralService.Referrals;
 using ReferralService.Rules;
 
@@ -77,6 +78,8 @@ internal sealed class AllianceSnapshot
 
     public TimerBook Timers { get; init; } = TimerBook.Defaults;
     public SettingBook Settings { get; init; } = SettingBook.Empty;
+    /// <summary>What the alliances weigh differently when candidates are ranked.</summary>
+    public MatchWeightBook MatchWeights { get; init; } = MatchWeightBook.Empty;
     /// <summary>Working-time calendars by id.</summary>
     public IReadOnlyDictionary<string, WorkingTime> Calendars { get; init; } = new Dictionary<string, WorkingTime>();
 
@@ -193,6 +196,14 @@ internal sealed class AllianceSnapshot
     /// <summary>Another region, and no alliance in common (外转).</summary>
     public bool LeavesRegion(string sender, string receiver, DateOnly on) =>
         Find(sender) is { } from && Find(receiver) is { } to && from.Region != to.Region && !ShareAnAlliance(sender, receiver, on);
+
+    /// <summary>It leaves region and alliance, and the sender's settings say that the lead hospital signs first.</summary>
+    public bool LeadSigns(string sender, string receiver, DateTimeOffset at) =>
+        LeavesRegion(sender, receiver, ChinaTime.DayOf(at)) && SettingsOf(sender, at) is { Alliance: not null, LeadSignsOutOfRegion: true };
+
+    /// <summary>A village clinic sends past its township, and the settings do not let it.</summary>
+    public bool PassesItsTownship(string sender, string receiver, DateTimeOffset at) =>
+        Find(sender) is { Level: "VillageClinic", Parent: { } township } && township != receiver && !SettingsOf(sender, at).VillageClinicsSubmit;
 
     /// <summary>The lead hospital of the alliance an institution belongs to first; null for a lone one.</summary>
     public string? LeadFor(string institution, DateOnly on) => HomeOf(institution, null, on) is { } home ? LeadOf(home) : null;

@@ -159,7 +159,7 @@ internal sealed class CountEvents(AllianceSnapshot alliance, IndicatorSettings s
                 { Name: ReferralEvents.DeadlineMissed or ReferralEvents.Escalated, Facts.Deadline.Timer: "Return" })),
             DownArrived = down.Length, DownFollowed = down.LongCount(l => l.Has(ReferralEvents.FollowUpRecorded)),
             InAlliance = lives.LongCount(l => alliance.ShareAnAlliance(l.Last.Sender, l.Last.Receiver, l.Day)),
-            OutOfRegion = up.LongCount(l => alliance.Find(l.Last.Sender) is { } from && alliance.Find(l.Last.Receiver) is { } to && from.Region != to.Region),
+            OutOfRegion = up.LongCount(l => alliance.LeavesRegion(l.Last.Sender, l.Last.Receiver, l.Day)),
             NoIndication = up.LongCount(l => l.First.Flags?.Any(f => f is "NO_INDICATION" or "IN_CATALOGUE_NO_INDICATION") == true),
             RecognisedResults = Flagged(lives, "RECOGNISED_RESULT"), RepeatedExaminations = Flagged(lives, "REPEATED_EXAMINATION"),
             Expected = expected.Length, Missed = expected.LongCount(l => l.Has(ReferralEvents.NoShow)),
@@ -171,6 +171,7 @@ internal sealed class CountEvents(AllianceSnapshot alliance, IndicatorSettings s
             EmergencyArrived = arriving.Length, ArrivalMedian = Percentile(arriving, 0.5), ArrivalP90 = Percentile(arriving, 0.9),
             MissedDeadlines = lives.Sum(l => l.Events.LongCount(IsMiss)), LateReferrals = lives.LongCount(l => l.Events.Any(IsMiss)),
             Booked = booked.Length, BookedContracted = booked.LongCount(l => l.First.Contracted == true),
+            BookedPooled = booked.LongCount(l => l.Events.Any(e => e is { Name: ReferralEvents.Scheduled or ReferralEvents.Rescheduled, Facts.FromPool: true })),
         };
     }
 

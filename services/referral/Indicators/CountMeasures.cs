@@ -97,7 +97,8 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
                sum(cardinality(m.missed)) as missed_deadlines,
                count(*) filter (where cardinality(m.missed) > 0) as late_referrals,
                count(*) filter (where direction = 'Up' and scheduled_at is not null) as booked,
-               count(*) filter (where direction = 'Up' and scheduled_at is not null and contracted) as booked_contracted
+               count(*) filter (where direction = 'Up' and scheduled_at is not null and contracted) as booked_contracted,
+               count(*) filter (where direction = 'Up' and scheduled_at is not null and pooled) as booked_pooled
         from party p
         join measure m using (referral_id)
         cross join lateral (

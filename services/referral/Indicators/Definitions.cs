@@ -66,8 +66,9 @@ internal static class Definitions
             new("Of the downward referrals whose patient arrived: those with at least one follow-up.", "已到达的下转患者中至少随访一次的比例。"),
             Count("arrived", t => t.DownArrived), Share("followed", t => t.DownFollowed, t => t.DownArrived)),
         new(7, "inside", new("Inside the alliance and the region", "医联体内比例与外转率"),
-            new("All: sender and receiver were members of one alliance on the day. Upward: the receiver lies in another region than the sender.",
-                "全部转诊中，双方当日同属一个医联体的比例；上转中，接收机构不在转出机构所在区域的比例。"),
+            new("All: sender and receiver were members of one alliance on the day. Upward: it left region and alliance (外转): "
+                + "the receiver lies in another region and shared no alliance with the sender on the day.",
+                "全部转诊中，双方当日同属一个医联体的比例；上转中，转出本区域且不在同一医联体内（外转）的比例。"),
             Count("inAlliance", t => t.InAlliance), Share("inAllianceShare", t => t.InAlliance, t => t.Up + t.Down),
             Count("outOfRegion", t => t.OutOfRegion), Share("outOfRegionShare", t => t.OutOfRegion, t => t.Up)),
         new(8, "no-indication", new("Without indication", "无指征上转"),
@@ -106,9 +107,11 @@ internal static class Definitions
             new("Deadlines that passed (missed, escalated, follow-up overdue), and referrals with at least one. 'missed' lists them by timer and level.",
                 "超时次数（含升级与随访逾期）及至少一次超时的转诊数；missed 按时限与级别列出。"),
             new("deadlines", "deadlines", t => t.MissedDeadlines, t => t.LateReferrals), Count("referrals", t => t.LateReferrals), Share("share", t => t.LateReferrals, t => t.Up + t.Down)),
-        new(16, "family-doctor-slots", new("Places for contracted patients", "签约患者号源使用"),
-            new("Of the upward referrals that were booked: those whose patient has a family-doctor contract with the sender, for whom places are kept.",
-                "已预约的上转中，与转出机构有家庭医生签约、使用预留号源资格的患者比例。"),
-            Count("booked", t => t.Booked), Count("contracted", t => t.BookedContracted), Share("share", t => t.BookedContracted, t => t.Booked)),
+        new(16, "family-doctor-slots", new("Places kept for family doctors", "家庭医生预留号源使用"),
+            new("Of the upward referrals that were booked: those with a place out of a pool that is reserved for contracted patients, as scheduling says of the booking; "
+                + "and those whose patient has a contract with the sender. How many places the pools offer: GET /v1/pools of the scheduling service.",
+                "已预约的上转中，使用家庭医生预留号源（以预约服务所报为准）的比例，以及与转出机构有签约的患者比例。号源池总量见预约服务 GET /v1/pools。"),
+            Count("booked", t => t.Booked), Count("fromPools", t => t.BookedPooled), Share("fromPoolsShare", t => t.BookedPooled, t => t.Booked),
+            Count("contracted", t => t.BookedContracted), Share("share", t => t.BookedContracted, t => t.Booked)),
     ];
 }

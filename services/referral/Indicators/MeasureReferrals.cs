@@ -66,7 +66,8 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                    case when h.role = 'Machine' then coalesce(h.on_behalf_of, h.subject) else h.subject end as actor,
                    h.detail->>'timer' as timer, h.detail->>'level' as level, h.detail->>'clinician' as clinician,
                    coalesce((h.detail->>'recognised')::boolean, false) as recognised,
-                   coalesce((h.detail->>'repeated')::boolean, false) as repeated
+                   coalesce((h.detail->>'repeated')::boolean, false) as repeated,
+                   coalesce((h.detail->>'fromPool')::boolean, false) as pooled
             from history h
             where h.referral_id = any(@ids) and h.sequence is not null
         ),
@@ -86,6 +87,7 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                    bool_or(event in ('scheduled', 'in-transit')) as expected,
                    count(*) filter (where event = 'no-show') as no_shows,
                    bool_or(event = 'waitlisted') as waitlisted,
+                   bool_or(event in ('scheduled', 'rescheduled') and pooled) as pooled,
                    count(*) filter (where event = 'follow-up-recorded') as follow_ups,
                    count(*) filter (where event = 'attachment-added' and recognised) as recognised,
                    count(*) filter (where event = 'attachment-added' and repeated) as repeated,
@@ -100,24 +102,27 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                 submitted_on, in_error, retro, contracted, no_indication, in_alliance, out_of_region, from_primary,
                 emergency_at, accepted_at, scheduled_at, acknowledged_at, arrived_at, treated_at, return_initiated_at,
                 return_accepted_at, ended_at, rehab_eligible, returned, not_returned_reason, held_over, expected, no_shows,
-                waitlisted, follow_ups, rating, recognised, repeated, missed)
+                waitlisted, follow_ups, rating, recognised, repeated, missed, pooled)
             select s.referral_id, s.sequence, r.referral_no, r.episode_id, r.direction, r.kind, r.priority, r.sender, r.receiver, s.submitted_at,
                    day.it, s.in_error, 'RETRO_ENTRY' = any(r.flags), r.contracted,
                    r.flags && array['NO_INDICATION', 'IN_CATALOGUE_NO_INDICATION'],
-                   exists (select from membership a join membership b on b.alliance = a.alliance
-                           where a.institution = r.sender and day.it between a.since and coalesce(a.until, 'infinity')
-                             and b.institution = r.receiver and day.it between b.since and coalesce(b.until, 'infinity')),
-                   coalesce(f.region <> t.region, false),
+                   bond.stands,
+                   -- as the flag OUT_OF_REGION: it leaves the region and the alliance (外转)
+                   coalesce(f.region <> t.region, false) and not bond.stands,
                    coalesce(f.level in ('VillageClinic', 'TownshipHealthCentre', 'CommunityHealthCentre'), false),
                    case when r.priority = 'Emergency' then coalesce(s.made_emergency_at, s.submitted_at) end,
                    s.accepted_at, s.scheduled_at, coalesce(s.acknowledged_at, s.arrived_at), s.arrived_at, s.treated_at,
                    s.return_initiated_at, s.return_accepted_at, r.ended_at,
                    s.treated_at is not null and coalesce(r.rehab_eligible, false),
                    coalesce(r.outcome = 'Returned', false), case when r.outcome = 'NotReturned' then r.reason end,
-                   s.held_over, s.expected, s.no_shows, s.waitlisted, s.follow_ups, r.rating, s.recognised, s.repeated, s.missed
+                   s.held_over, s.expected, s.no_shows, s.waitlisted, s.follow_ups, r.rating, s.recognised, s.repeated, s.missed, s.pooled
             from summed s
             join referral r on r.id = s.referral_id
             cross join lateral (select (s.submitted_at at time zone 'Asia/Shanghai')::date as it) day
+            cross join lateral (
+                select exists (select from membership a join membership b on b.alliance = a.alliance
+                               where a.institution = r.sender and day.it between a.since and coalesce(a.until, 'infinity')
+                                 and b.institution = r.receiver and day.it between b.since and coalesce(b.until, 'infinity')) as stands) bond
             left join institution f on f.code = r.sender
             left join institution t on t.code = r.receiver
             where s.submitted_at is not null
@@ -125,14 +130,14 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                     sequence, priority, receiver, in_error, in_alliance, out_of_region, emergency_at, accepted_at, scheduled_at,
                     acknowledged_at, arrived_at, treated_at, return_initiated_at, return_accepted_at, ended_at, rehab_eligible,
                     returned, not_returned_reason, held_over, expected, no_shows, waitlisted, follow_ups, rating, recognised,
-                    repeated, missed)
+                    repeated, missed, pooled)
                 = (
                     excluded.sequence, excluded.priority, excluded.receiver, excluded.in_error, excluded.in_alliance,
                     excluded.out_of_region, excluded.emergency_at, excluded.accepted_at, excluded.scheduled_at,
                     excluded.acknowledged_at, excluded.arrived_at, excluded.treated_at, excluded.return_initiated_at,
                     excluded.return_accepted_at, excluded.ended_at, excluded.rehab_eligible, excluded.returned,
                     excluded.not_returned_reason, excluded.held_over, excluded.expected, excluded.no_shows, excluded.waitlisted,
-                    excluded.follow_ups, excluded.rating, excluded.recognised, excluded.repeated, excluded.missed)
+                    excluded.follow_ups, excluded.rating, excluded.recognised, excluded.repeated, excluded.missed, excluded.pooled)
             returning referral_id
         ),
         opened as (

@@ -73,6 +73,7 @@ internal sealed record Tally
 
     public long Booked { get; init; }
     public long BookedContracted { get; init; }
+    public long BookedPooled { get; init; }
 }
 
 /// <summary>How often a timer's level passed without anybody acting.</summary>

@@ -26,6 +26,7 @@ internal sealed class MatchDesk(NpgsqlDataSource database, AllianceDirectory dir
         {
             Departments = departments, Levels = [.. met.SelectMany(c => c.Levels ?? []).Distinct()],
             Resource = MatchQuestion.ResourceOf(q.Kind, q.JointWard),
+            Weights = alliance.MatchWeights.Of(alliance.HomeOf(q.Sender, null, q.On), clock.GetUtcNow()),
         };
         // a department without a free-standing heading counts under what it belongs to
         var known = q.Resource is null ? new Dictionary<(string, string), FreeCapacity>()

@@ -29,6 +29,8 @@ internal sealed record MatchQuestion
     /// <summary>In the set that may use the rehab joint ward.</summary>
     public bool JointWard { get; init; }
     public required DateOnly On { get; init; }
+    /// <summary>What each reason is worth to the sender's alliance.</summary>
+    public MatchWeights Weights { get; init; } = MatchWeights.Default;
 
     public bool IsUp => Kind != ReferralKind.RehabReturn;
 

@@ -57,16 +57,16 @@ internal static class Matcher
         else
         {
             if (there.Code == q.CameFrom)
-                reasons.Add(new("CAME_FROM", 40, "患者由该机构上转", "It sent the patient up"));
+                reasons.Add(new("CAME_FROM", q.Weights["CAME_FROM"], "患者由该机构上转", "It sent the patient up"));
             Partner(reasons, there, q, "签约家庭医生所在机构", "The patient's family doctor works there");
             Service(reasons, there, q, alliance);
         }
         reasons.Add(exact
-            ? new("SPECIALTY", 20, "专科对口", "The department treats this")
-            : new("GENERAL_DEPARTMENT", 5, "无对口专科，由大科接诊", "Only the general department treats this"));
+            ? new("SPECIALTY", q.Weights["SPECIALTY"], "专科对口", "The department treats this")
+            : new("GENERAL_DEPARTMENT", q.Weights["GENERAL_DEPARTMENT"], "无对口专科，由大科接诊", "Only the general department treats this"));
         Alliance(reasons, there, sender, q, alliance);
         Grid(reasons, there, q, alliance);
-        var free = Waiting(reasons, capacity, q.On);
+        var free = Waiting(reasons, capacity, q);
         var distance = Distance(reasons, there, sender, q);
         return new(there.Code, department, Clinician(there, department, alliance), reasons.Sum(r => r.Points), free?.On,
             free is { } first ? first.On.DayNumber - q.On.DayNumber : null, free?.Count, distance, [.. reasons.OrderByDescending(r => r.Points).ThenBy(r => r.Code, StringComparer.Ordinal)]);
@@ -75,7 +75,7 @@ internal static class Matcher
     private static void Partner(List<MatchReason> reasons, Institution there, MatchQuestion q, string zh, string en)
     {
         if (q.Partners.Contains(there.Code))
-            reasons.Add(new("CONTRACT_PARTNER", 30, zh, en));
+            reasons.Add(new("CONTRACT_PARTNER", q.Weights["CONTRACT_PARTNER"], zh, en));
     }
 
     private static void Emergency(List<MatchReason> reasons, Institution there, Institution sender, MatchQuestion q, AllianceSnapshot alliance)
@@ -83,32 +83,32 @@ internal static class Matcher
         if (q.Priority != Priority.Emergency)
             return;
         if (alliance.HasStandingAgreement(sender.Code, there.Code, q.GreenChannel ?? GreenChannel.Other, q.On))
-            reasons.Add(new("STANDING_AGREEMENT", 40, "已签绿色通道预接收协议，无需等待答复", "A standing agreement accepts it in advance"));
+            reasons.Add(new("STANDING_AGREEMENT", q.Weights["STANDING_AGREEMENT"], "已签绿色通道预接收协议，无需等待答复", "A standing agreement accepts it in advance"));
         if (q.GreenChannel is { } channel && there.Services.Contains(channel + "Centre"))
-            reasons.Add(new("GREEN_CHANNEL_CENTRE", 25, "设有该绿色通道救治中心", "Has the centre for this emergency"));
+            reasons.Add(new("GREEN_CHANNEL_CENTRE", q.Weights["GREEN_CHANNEL_CENTRE"], "设有该绿色通道救治中心", "Has the centre for this emergency"));
     }
 
     private static void Tier(List<MatchReason> reasons, Institution there, Institution sender, MatchQuestion q, AllianceSnapshot alliance)
     {
         var up = AllianceSnapshot.Tier(there) - AllianceSnapshot.Tier(sender);
         if (q.Levels.Count > 0 && !q.Levels.Contains(there.Level) && AllianceSnapshot.Tier(there) < q.Levels.Min(AllianceSnapshot.TierOf))
-            reasons.Add(new("TIER_BELOW_NEED", -40, "级别低于转诊指征所需", "Below the level the indication asks for"));
+            reasons.Add(new("TIER_BELOW_NEED", q.Weights["TIER_BELOW_NEED"], "级别低于转诊指征所需", "Below the level the indication asks for"));
         // an emergency goes to where it is helped
         if (q.Priority == Priority.Emergency)
             return;
         reasons.Add(up switch
         {
-            1 => new("TIER_NEXT", 15, "逐级转诊的上一级机构", "The next level up"),
-            <= 0 => new("TIER_SAME", 0, "与转出机构同级", "Of the sender's own level"),
-            _ when alliance.SkipsALevel(sender.Code, there.Code, q.On) => new("TIER_SKIPPED", -20, "越级，须填写理由", "Skips a level: a reason is needed"),
-            _ => new("TIER_BY_SPECIALIST_ALLIANCE", 10, "经专科联盟或远程协作网可直接上转", "A specialist alliance or network lets it skip a level"),
+            1 => new("TIER_NEXT", q.Weights["TIER_NEXT"], "逐级转诊的上一级机构", "The next level up"),
+            <= 0 => new("TIER_SAME", q.Weights["TIER_SAME"], "与转出机构同级", "Of the sender's own level"),
+            _ when alliance.SkipsALevel(sender.Code, there.Code, q.On) => new("TIER_SKIPPED", q.Weights["TIER_SKIPPED"], "越级，须填写理由", "Skips a level: a reason is needed"),
+            _ => new("TIER_BY_SPECIALIST_ALLIANCE", q.Weights["TIER_BY_SPECIALIST_ALLIANCE"], "经专科联盟或远程协作网可直接上转", "A specialist alliance or network lets it skip a level"),
         });
     }
 
     private static void Service(List<MatchReason> reasons, Institution there, MatchQuestion q, AllianceSnapshot alliance)
     {
         if (q.JointWard && there.Services.Contains("RehabJointWard"))
-            reasons.Add(new("REHAB_JOINT_WARD", 25, "设有康复联合病房且病种符合", "Has the rehab joint ward this illness may use"));
+            reasons.Add(new("REHAB_JOINT_WARD", q.Weights["REHAB_JOINT_WARD"], "设有康复联合病房且病种符合", "Has the rehab joint ward this illness may use"));
         var (service, zh) = q.PatientClass switch
         {
             PatientClass.Rehab => ("RehabPhysio", "康复理疗"),
@@ -121,27 +121,27 @@ internal static class Matcher
         if (service is null && zh.Length == 0)
             return;
         reasons.Add(service is null || there.Services.Contains(service)
-            ? new("SERVICE_FITS", 15, $"可提供{zh}", "Offers the service this patient needs")
-            : new("SERVICE_MISSING", -15, $"未开展{zh}", "Does not offer the service this patient needs"));
+            ? new("SERVICE_FITS", q.Weights["SERVICE_FITS"], $"可提供{zh}", "Offers the service this patient needs")
+            : new("SERVICE_MISSING", q.Weights["SERVICE_MISSING"], $"未开展{zh}", "Does not offer the service this patient needs"));
     }
 
     // the closest bond counts: two houses may share several alliances
     private static void Alliance(List<MatchReason> reasons, Institution there, Institution sender, MatchQuestion q, AllianceSnapshot alliance)
     {
         var shared = alliance.SharedAlliances(sender.Code, there.Code, q.On)
-            .Select(a => Bond(a, there.Code)).OrderByDescending(r => r.Points).ThenBy(r => r.Sentence, StringComparer.Ordinal).FirstOrDefault();
+            .Select(a => Bond(a, there.Code, q)).OrderByDescending(r => r.Points).ThenBy(r => r.Sentence, StringComparer.Ordinal).FirstOrDefault();
         // no bond weighs against an emergency
-        reasons.Add(shared ?? new("OUTSIDE_ALLIANCE", q.Priority == Priority.Emergency ? 0 : -30, "不在同一医联体内", "No alliance in common"));
+        reasons.Add(shared ?? new("OUTSIDE_ALLIANCE", q.Priority == Priority.Emergency ? 0 : q.Weights["OUTSIDE_ALLIANCE"], "不在同一医联体内", "No alliance in common"));
     }
 
-    private static MatchReason Bond(Alliance a, string there) => (a.Form, a.Tightness) switch
+    private static MatchReason Bond(Alliance a, string there, MatchQuestion q) => (a.Form, a.Tightness) switch
     {
         ("CrossRegionSpecialistAlliance", not "Tight") when a.Lead == there =>
-            new("SPECIALIST_ALLIANCE_LEAD", 20, $"「{a.Name}」牵头医院", $"Leads the specialist alliance {a.Name}"),
-        (_, "Tight") => new("TIGHT_ALLIANCE", 25, $"同属紧密型「{a.Name}」", $"In the same tight alliance {a.Name}"),
-        (_, "SemiTight") => new("SEMI_TIGHT_ALLIANCE", 20, $"同属半紧密型「{a.Name}」", $"In the same semi-tight alliance {a.Name}"),
-        (_, "Mixed") => new("MIXED_ALLIANCE", 15, $"同属「{a.Name}」", $"In the same mixed alliance {a.Name}"),
-        _ => new("LOOSE_ALLIANCE", 10, $"同属松散型「{a.Name}」", $"In the same loose alliance {a.Name}"),
+            new("SPECIALIST_ALLIANCE_LEAD", q.Weights["SPECIALIST_ALLIANCE_LEAD"], $"「{a.Name}」牵头医院", $"Leads the specialist alliance {a.Name}"),
+        (_, "Tight") => new("TIGHT_ALLIANCE", q.Weights["TIGHT_ALLIANCE"], $"同属紧密型「{a.Name}」", $"In the same tight alliance {a.Name}"),
+        (_, "SemiTight") => new("SEMI_TIGHT_ALLIANCE", q.Weights["SEMI_TIGHT_ALLIANCE"], $"同属半紧密型「{a.Name}」", $"In the same semi-tight alliance {a.Name}"),
+        (_, "Mixed") => new("MIXED_ALLIANCE", q.Weights["MIXED_ALLIANCE"], $"同属「{a.Name}」", $"In the same mixed alliance {a.Name}"),
+        _ => new("LOOSE_ALLIANCE", q.Weights["LOOSE_ALLIANCE"], $"同属松散型「{a.Name}」", $"In the same loose alliance {a.Name}"),
     };
 
     // who is responsible for those who live there (网格化布局)
@@ -149,39 +149,40 @@ internal static class Matcher
     {
         var grid = alliance.Grid(q.ResidenceGrid);
         if (there.Code == (q.IsUp ? grid?.Target : grid?.Institution))
-            reasons.Add(new("RESIDENCE_GRID_TARGET", 20, q.IsUp ? "患者居住网格的责任上级机构" : "患者居住网格的责任基层机构", "Responsible for the grid the patient lives in"));
+            reasons.Add(new("RESIDENCE_GRID_TARGET", q.Weights["RESIDENCE_GRID_TARGET"], q.IsUp ? "患者居住网格的责任上级机构" : "患者居住网格的责任基层机构", "Responsible for the grid the patient lives in"));
         else if (grid?.Alliance is { } responsible && alliance.AlliancesOf(there.Code, q.On).Contains(responsible))
-            reasons.Add(new("RESIDENCE_GRID_ALLIANCE", 10, "属患者居住网格的责任医联体", "In the alliance that is responsible for the patient's grid"));
+            reasons.Add(new("RESIDENCE_GRID_ALLIANCE", q.Weights["RESIDENCE_GRID_ALLIANCE"], "属患者居住网格的责任医联体", "In the alliance that is responsible for the patient's grid"));
         else if (q.ResidenceGrid is not null && there.Grid == q.ResidenceGrid)
-            reasons.Add(new("RESIDENCE_GRID", 10, "位于患者居住网格内", "In the grid the patient lives in"));
+            reasons.Add(new("RESIDENCE_GRID", q.Weights["RESIDENCE_GRID"], "位于患者居住网格内", "In the grid the patient lives in"));
     }
 
-    // 20 points today, one less each day: earlier is never worse, and free at all is better than full
-    private static (DateOnly On, int Count)? Waiting(List<MatchReason> reasons, FreeCapacity? capacity, DateOnly on)
+    // full points today, one less each day: earlier is never worse, and free at all is better than full
+    private static (DateOnly On, int Count)? Waiting(List<MatchReason> reasons, FreeCapacity? capacity, MatchQuestion q)
     {
         if (capacity is null)
         {
-            reasons.Add(new("CAPACITY_UNKNOWN", -10, "暂无号源床位信息", "Nothing is known of its free places"));
+            reasons.Add(new("CAPACITY_UNKNOWN", q.Weights["CAPACITY_UNKNOWN"], "暂无号源床位信息", "Nothing is known of its free places"));
             return null;
         }
-        if (capacity.First(on) is not { } first)
+        if (capacity.First(q.On) is not { } first)
         {
-            reasons.Add(new("FULL", -25, "近期号源床位已满", "Nothing is free in the days ahead"));
+            reasons.Add(new("FULL", q.Weights["FULL"], "近期号源床位已满", "Nothing is free in the days ahead"));
             return null;
         }
-        var days = first.On.DayNumber - on.DayNumber;
-        reasons.Add(new("FREE_IN_DAYS", Math.Max(-8, 20 - days), days == 0 ? $"今日可约，余 {first.Count}" : $"最早 {first.On:M月d日}可约（{days} 天后），余 {first.Count}",
+        var days = first.On.DayNumber - q.On.DayNumber;
+        var today = q.Weights["FREE_IN_DAYS"];
+        reasons.Add(new("FREE_IN_DAYS", Math.Max(today - MatchWeights.MostDays, today - days), days == 0 ? $"今日可约，余 {first.Count}" : $"最早 {first.On:M月d日}可约（{days} 天后），余 {first.Count}",
             $"First free in {days} days, {first.Count} left"));
         return first;
     }
 
-    // 15 points next door, one less every 5 km (an emergency: every 3): nearer is never worse
+    // full points next door, one less every 5 km (an emergency: every 3): nearer is never worse
     private static int? Distance(List<MatchReason> reasons, Institution there, Institution sender, MatchQuestion q)
     {
         if (there is not { Latitude: { } lat2, Longitude: { } lon2 } || sender is not { Latitude: { } lat1, Longitude: { } lon1 })
             return null;
         var km = Kilometres(lat1, lon1, lat2, lon2);
-        reasons.Add(new("DISTANCE", Math.Max(-15, 15 - km / (q.Priority == Priority.Emergency ? 3 : 5)), $"距离约 {km} 公里", $"About {km} km away"));
+        reasons.Add(new("DISTANCE", q.Weights["DISTANCE"] - Math.Min(MatchWeights.MostSteps, km / (q.Priority == Priority.Emergency ? 3 : 5)), $"距离约 {km} 公里", $"About {km} km away"));
         return km;
     }
 

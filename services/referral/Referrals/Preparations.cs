@@ -5,6 +5,7 @@ using ReferralService.Patients;
 using ReferralService.Referrals.Annotations;
 using ReferralService.Referrals.Decision;
 using ReferralService.Referrals.Ending;
+using ReferralService.Referrals.FollowUps;
 using ReferralService.Referrals.Intake;
 using ReferralService.Referrals.Journey;
 using ReferralService.Referrals.Reading;
@@ -23,12 +24,16 @@ internal static class Preparations
         Kind = ReferralKind.RehabReturn, PatientClass = PatientClass.Rehab,
         DiagnosisResult = "脑梗死恢复期", TreatmentCourse = "抗血小板、调脂治疗10天", NextPlan = "继续二级预防",
         RehabAdvice = "肢体功能训练，每周3次", Plan = new("恢复独立行走", [new(7, "家庭访视"), new(14, "复查血压")]),
+        ExtendedPrescription = [new("阿司匹林肠溶片 100mg", "每日1次，每次1片", 30)],
         Referrer = new("dr-0001", "13800009999", null),
     };
 
     public static async Task<(AmendReferral, IReadOnlyList<Birth>, Problem?)> Amend(Preparing<AmendReferral> about)
     {
         var runner = about.Services.GetRequiredService<MoveRunner>();
+        // a linked draft has a place in its family that depends on the direction
+        if (about.Referral.Relation is not null && about.Command.Slip.IsDown == about.Referral.IsUp)
+            return (about.Command, [], Refusals.Rule("/slip/kind", "Up stays up and down stays down.", "转诊方向不可改变。"));
         var (rewritten, problem) = await about.Services.GetRequiredService<IntakeDesk>()
             .Write(about.Command.Slip, about.Referral.Sender, about.Caller.Subject, runner.Now, runner.Alliance, origin: about.Referral.Origin);
         return (about.Command with { Rewritten = rewritten }, [], problem);
@@ -53,11 +58,15 @@ internal static class Preparations
         return Task.FromResult<(MakeEmergency, IReadOnlyList<Birth>, Problem?)>((about.Command with { StandingAgreement = standing }, [], null));
     }
 
-    public static Task<(RedirectReferral, IReadOnlyList<Birth>, Problem?)> Redirect(Preparing<RedirectReferral> about)
+    public static async Task<(RedirectReferral, IReadOnlyList<Birth>, Problem?)> Redirect(Preparing<RedirectReferral> about)
     {
-        var target = about.Services.GetRequiredService<MoveRunner>().Alliance.Find(about.Command.Institution!)?.Code;
-        var standing = target is not null && about.Referral.IsEmergency && Agreed(about, target, about.Referral.GreenChannel);
-        return Task.FromResult<(RedirectReferral, IReadOnlyList<Birth>, Problem?)>((about.Command with { StandingAgreement = standing }, [], null));
+        var runner = about.Services.GetRequiredService<MoveRunner>();
+        if (runner.Alliance.Find(about.Command.Institution!)?.Code is not { } target)
+            return (about.Command, [], null);
+        if (about.Referral.IsEmergency)
+            return (about.Command with { StandingAgreement = Agreed(about, target, about.Referral.GreenChannel) }, [], null);
+        var form = await about.Services.GetRequiredService<SlipReader>().Newest(about.Referral, about.WrappedKey);
+        return (about.Command with { Rules = IntakeDesk.Judge(about.Referral, form, runner.Alliance, runner.Now, target) }, [], null);
     }
 
     private static bool Agreed<T>(Preparing<T> about, string receiver, GreenChannel? channel)
@@ -72,6 +81,17 @@ internal static class Preparations
         var hash = about.Command.Code is { } code && about.Referral.BookingId is { } booking
             ? keys.Hash("appointment-code", $"{booking:n}:{code.Trim().ToUpperInvariant()}") : null;
         return Task.FromResult<(RecordArrival, IReadOnlyList<Birth>, Problem?)>((about.Command with { CodeHash = hash }, [], null));
+    }
+
+    /// <summary>The plan says from the arrival on when each follow-up is due.</summary>
+    public static async Task<(RecordFollowUp, IReadOnlyList<Birth>, Problem?)> FollowUp(Preparing<RecordFollowUp> about)
+    {
+        var r = about.Referral;
+        if (about.Command.NextDueOn is not null || r.ArrivedAt is not { } arrived || r.FollowUpsDone + 1 >= r.FollowUpsPlanned)
+            return (about.Command, [], null);
+        var form = await about.Services.GetRequiredService<SlipReader>().Newest(r, about.WrappedKey);
+        var planned = form?.Plan?.FollowUps is { } plan && r.FollowUpsDone + 1 < plan.Count ? plan[r.FollowUpsDone + 1].DueInDays : null;
+        return (about.Command with { Planned = planned is { } days ? ChinaTime.DayOf(arrived).AddDays(days) : null }, [], null);
     }
 
     public static async Task<(ReturnPatient, IReadOnlyList<Birth>, Problem?)> Return(Preparing<ReturnPatient> about)
@@ -127,18 +147,23 @@ internal static class Preparations
         {
             Kind = command.Kind, Priority = command.Priority ?? slip.Priority,
             To = new(referral.Receiver, command.Department ?? referral.Department, command.Clinician),
+            Override = command.Override ?? slip.Override, LevelSkipReason = slip.LevelSkipReason ?? command.Text,
+            // the choice was made for the question, and stands there
+            Match = null, External = referral.External,
         };
         var runner = about.Services.GetRequiredService<MoveRunner>();
-        var (made, problem) = await about.Services.GetRequiredService<IntakeDesk>()
-            .Write(form, referral.Sender, referral.Author, runner.Now, runner.Alliance, referral, Relation.Conversion);
+        var intake = about.Services.GetRequiredService<IntakeDesk>();
+        var (made, problem) = await intake.Write(form, referral.Sender, referral.Author, runner.Now, runner.Alliance, referral, Relation.Conversion);
         if (made is null)
             return (command, [], problem);
         var transfer = made with { Identity = null };
         var id = transfer.Referral.Id;
+        // it goes where the question has been: who signed that has signed, and asking once more would not close it
+        var facts = await intake.LookUp(transfer.Referral, made.Form, null, runner.Alliance, runner.Now) with { Reviewed = true, LeavesRegion = false, OpenDuplicate = null };
         return (command with { Transfer = transfer },
         [
             new Birth(transfer,
-                new Consequence<SubmitReferral>(id, m => m.Submit, new(ConfirmDuplicate: true), Required: true),
+                new Consequence<SubmitReferral>(id, m => m.Submit, new(ConfirmDuplicate: true) { Facts = facts }, Required: true),
                 new Consequence<AcceptReferral>(id, m => m.Accept, new(command.Department, command.Clinician, null), Required: true)),
         ], null);
     }
@@ -176,13 +201,15 @@ internal static class Preparations
             Date = null, ArrivedAt = null, Channel = form.Channel == Channel.RETRO_ENTRY ? null : form.Channel,
             ExpectedArrival = form.ExpectedArrival > runner.Now ? form.ExpectedArrival : null,
             Consent = command.Slip?.Consent, External = command.Slip?.External ?? false,
+            // an offer was for the target that was chosen then
+            Match = command.Slip?.Match,
         }, ended.Sender, about.Caller.Subject, runner.Now, runner.Alliance, ended, Relation.ReReferral);
         if (made is null)
             return (command, [], problem);
 
         var next = made with { Identity = null };
         var parent = await TakePlace(next.Referral, ended, about.Services.GetRequiredService<ReferralStore>());
-        var facts = await intake.LookUp(next.Referral, form, null, runner.Alliance, runner.Now);
+        var facts = await intake.LookUp(next.Referral, made.Form, null, runner.Alliance, runner.Now);
         var submit = new SubmitReferral(ConfirmDuplicate: true) { Facts = facts };
         Consequence[] starts = facts.NeedsReview && !next.Referral.IsEmergency
             ? [new Consequence<DraftReferral>(next.Referral.Id, m => m.StartDraft, new(), Required: true),

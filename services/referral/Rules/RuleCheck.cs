@@ -37,6 +37,9 @@ internal sealed record RuleCheck(IReadOnlyList<RuleFinding> Findings)
 
     public static readonly RuleCheck Nothing = new([]);
 
+    /// <summary>Findings about the target rather than the illness: another target, another finding.</summary>
+    public static readonly string[] OfTheTarget = [TierTooLow, TierTooHigh];
+
     public IEnumerable<RuleFinding> Warnings => Findings.Where(f => f.Weight == RuleWeight.Warning);
 
     /// <summary>What the indicators count.</summary>

@@ -22,11 +22,16 @@ internal sealed record RuleOverride(string? Reason, string? Text)
     /// Lets a warned referral pass with a reason, and without one not. What was overridden stays on the row as flags,
     /// for the indicators, and in the history with the packs that said so. An emergency is not held.
     /// </summary>
-    public static Problem? Pass(Referral r, Move move, RuleCheck check, RuleOverride? given)
+    /// <param name="onward">
+    /// The live leg goes to another target: what was overridden of the illness stays so, what is said of the target's
+    /// level is judged anew.
+    /// </param>
+    public static Problem? Pass(Referral r, Move move, RuleCheck check, RuleOverride? given, bool onward = false)
     {
         if (r.IsEmergency)
             return null;
-        var warnings = check.Warnings.ToArray();
+        var settled = onward ? r.Flags.Except(RuleCheck.OfTheTarget).ToArray() : [];
+        var warnings = check.Warnings.Where(w => !settled.Contains(w.Code)).ToArray();
         if (warnings.Length > 0)
         {
             if (given is null)
@@ -42,8 +47,9 @@ internal sealed record RuleOverride(string? Reason, string? Text)
             if (move.Give(List, given.Reason, given.Text) is { } unknown)
                 return unknown with { Errors = [.. unknown.Errors.Select(e => e with { Pointer = "/override" + e.Pointer })] };
             (move.Detail ??= []).Add("overridden", new JsonArray([.. warnings.Select(w => JsonValue.Create($"{w.Code} {w.Pack}@{w.PackVersion}"))]));
+            move.Detail.Add("overrideReason", given.Reason);
         }
-        r.Flags = [.. r.Flags.Union(check.Flags)];
+        r.Flags = [.. (onward ? settled : r.Flags).Union(check.Flags)];
         return null;
     }
 }

@@ -41,7 +41,7 @@ internal sealed class Access(NpgsqlDataSource database, AllianceDirectory direct
 
     // whose head signs: the sender's own, or the lead hospital's where it leaves the region
     private string Signer(Referral referral) =>
-        referral.Flags.Contains(SubmitReferral.OutOfRegion)
+        referral.IsUp && directory.Current.LeadSigns(referral.Sender, referral.Receiver, clock.GetUtcNow())
             ? directory.Current.LeadFor(referral.Sender, ChinaTime.DayOf(clock.GetUtcNow())) ?? referral.Sender : referral.Sender;
 
     /// <summary>Parties see it; an institution of an earlier leg, the drafter and the family doctor may read.</summary>

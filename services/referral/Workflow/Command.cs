@@ -60,7 +60,7 @@ internal static class Reasons
         }
         if (found is not { } known)
             return NotAllowed("Not a code of the list {0}.", "不在 {0} 代码表中。");
-        if (!MayGive(known, move.Actor))
+        if (!known.MayBeGivenBy(move.Actor))
             return NotAllowed("Your side or role may not give this reason of the list {0}.", "您所在一方或角色不能使用 {0} 中的该原因。");
         if (known.TextRequired && string.IsNullOrWhiteSpace(text))
             return Refusals.Rule("/text", "This reason needs a text.", "该原因必须填写说明。");
@@ -73,14 +73,15 @@ internal static class Reasons
             Errors = [new("/reason", new(string.Format(en, list), string.Format(zh, list)))],
             More = new Dictionary<string, object?>
             {
-                ["allowed"] = move.Alliance.ReasonsOf(list, day).Where(r => MayGive(r, move.Actor)).Select(r => r.Code).Order(StringComparer.Ordinal).ToArray(),
+                ["allowed"] = move.Alliance.ReasonsOf(list, day).Where(r => r.MayBeGivenBy(move.Actor)).Select(r => r.Code).Order(StringComparer.Ordinal).ToArray(),
             },
         };
     }
 
-    private static bool MayGive(ReasonCode reason, Actor actor)
+    /// <summary>True for the side and the roles that the list names. Only a timer or another service is no person.</summary>
+    public static bool MayBeGivenBy(this ReasonCode reason, Actor actor)
     {
-        if (actor.Sides.HasFlag(Side.System))
+        if (actor.Sides == Side.System)
             return true;
         var side = reason.Side switch
         {

@@ -75,6 +75,8 @@ internal static class EventBodies
         Text("previousReceiver", move.Extras.PreviousReceiver);
         Text("previousState", move.Extras.PreviousState?.ToString());
         Time("expectedArrival", r.ExpectedArrival);
+        if (allowed.Contains("allianceOffice") && r.IsEmergency)
+            Text("allianceOffice", move.Alliance.LeadFor(r.Sender, ChinaTime.DayOf(move.Now)));
         if (allowed.Contains("greenTimes") && r.IsEmergency)
         {
             json.WriteStartObject("greenTimes");
@@ -108,6 +110,7 @@ internal static class EventBodies
             json.WriteString("endsAt", r.BookingEndsAt!.Value.UtcDateTime);
             json.WriteEndObject();
         }
+        Flag("fromPool", move.Extras.FromPool);
         Flag("afterAcceptance", r.AfterAcceptance);
         if (allowed.Contains("rehabEligible") && r.RehabEligible is { } eligible)
             json.WriteBoolean("rehabEligible", eligible);

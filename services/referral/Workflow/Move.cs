@@ -99,6 +99,7 @@ internal sealed class EventExtras
     public string? LinkedNo { get; set; }
     public IReadOnlyList<string>? Flags { get; set; }
     public bool FirstBooking { get; set; }
+    public bool FromPool { get; set; }
 }
 
 /// <summary>A version of the national form as it was written.</summary>

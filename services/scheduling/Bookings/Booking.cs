@@ -46,6 +46,9 @@ internal sealed record Booking
     /// <summary>When a place that is only held goes back.</summary>
     public DateTimeOffset? HeldUntil { get; init; }
 
+    /// <summary>The week of the pool for family doctors that it was taken out of; null for a place that is open to all.</summary>
+    public DateOnly? PoolWeek { get; init; }
+
     public Line Line => Line.Of(Institution, Department, Resource);
 
     /// <summary>What every event about it says.</summary>
@@ -58,11 +61,12 @@ internal sealed record Booking
     public SchedulingFacts HeldFacts(string codeHash) => Facts with
     {
         StartsAt = StartsAt, EndsAt = EndsAt, Clinician = Clinician, CodeHash = codeHash,
+        FromPool = PoolWeek is null ? null : true,
     };
 
     /// <summary>Columns for every statement that reads whole rows.</summary>
     public const string Columns = """
         id, referral_id, leg, institution, department, resource, clinician, slot_id, bed_id, starts_at, ends_at, state,
-        heard_sequence, code, replaces, reason, ended_by, version, created_at, ended_at, held_until
+        heard_sequence, code, replaces, reason, ended_by, version, created_at, ended_at, held_until, pool_week
         """;
 }

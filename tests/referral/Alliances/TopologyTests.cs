@@ -149,9 +149,9 @@ internal static class Codes
     private const string Letters = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 
     /// <summary>A unified social credit code with its check character.</summary>
-    public static string New()
+    public static string New(Random? random = null)
     {
-        var code = "12210699TEST" + string.Concat(Enumerable.Range(0, 5).Select(_ => Letters[Random.Shared.Next(Letters.Length)]));
+        var code = "12210699TEST" + string.Concat(Enumerable.Range(0, 5).Select(_ => Letters[(random ?? Random.Shared).Next(Letters.Length)]));
         // S is not among the letters of such a code
         code = code.Replace('S', '5');
         int sum = 0, weight = 1;

@@ -68,6 +68,9 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         new("/v1/institutions/{code}/departments/{department}") { Thing = () => Things(ReferralHost.Township, "02"), Party = Office },
         new("put /v1/institutions/{code}") { Thing = () => Things(ReferralHost.Township), Party = Office, WrongRole = Clinic },
         new("put /v1/institutions/{code}/departments/{department}") { Thing = () => Things(ReferralHost.Township, "02"), Party = Office, WrongRole = Clinic },
+        new("put /v1/institutions/{code}/formulary/{drug}") { Thing = Medicine, Party = Office, WrongRole = Clinic },
+        new("/v1/institutions/{code}/formulary/{drug}") { Thing = Medicine, Party = Office },
+        new("/v1/formulary/gaps") { Party = _ => Clinic },
         new("/v1/clinicians/{id}") { Thing = () => Things("dr-0001"), Party = Office },
         new("put /v1/clinicians/{id}") { Thing = () => Things("dr-0001"), Party = Office, WrongRole = Clinic },
         new("/v1/alliances") { Party = Office },
@@ -92,6 +95,24 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         new("put /v1/calendars/{id}") { Thing = () => Things("office"), Party = _ => Operator, WrongRole = Office(null!) },
         new("/v1/calendars/{id}/days/{day}") { Thing = () => Things("office", "2026-10-10"), Party = Office },
         new("put /v1/calendars/{id}/days/{day}") { Thing = () => Things("office", "2026-10-10"), Party = _ => Operator, WrongRole = Office(null!) },
+        new("/v1/diagnosis-sets") { Party = Office },
+        new("/v1/diagnosis-sets/{name}/{codes}/{from}") { Thing = () => Things("RehabJointWard", "I61", "2000-01-01"), Party = Office },
+        new("put /v1/diagnosis-sets/{name}/{codes}/{from}")
+        {
+            Thing = () => Things("RehabJointWard", "I61", "2000-01-01"), Party = _ => Operator, WrongRole = Office(null!),
+        },
+        new("/v1/specialties") { Party = Office },
+        new("/v1/specialties/{codes}/{department}/{from}") { Thing = () => Things("I60-I69", "03.03", "2000-01-01"), Party = Office },
+        new("put /v1/specialties/{codes}/{department}/{from}")
+        {
+            Thing = () => Things("I60-I69", "03.03", "2000-01-01"), Party = _ => Operator, WrongRole = Office(null!),
+        },
+        new("/v1/match-weights") { Party = Office },
+        new("post /v1/match-weights")
+        {
+            Body = """{"alliance":"al-county","from":"2090-01-01T00:00:00Z","weights":{"DISTANCE":25}}""", Party = Office, WrongRole = Clinic,
+        },
+        new("get /v1/contracts/export") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
         new("/v1/contracts") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
         new("post /v1/contracts") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
         new("/v1/contracts/find") { Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
@@ -155,6 +176,12 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
     private static Task<string[]> Things(params string[] keys) => Task.FromResult(keys);
     private HttpClient Operator => host.As(ReferralHost.County, "Operator");
     private HttpClient Office(Operation _) => host.As(ReferralHost.County, "AllianceOffice");
+
+    private async Task<string[]> Medicine()
+    {
+        await host.Database.Execute("insert into formulary (institution, drug) values (@Township, '氨氯地平片 5mg') on conflict do nothing", new { ReferralHost.Township });
+        return [ReferralHost.Township, "氨氯地平片 5mg"];
+    }
 
     private async Task<string[]> AttachedFile()
     {

@@ -121,7 +121,7 @@ internal sealed class RandomReferrals(AllianceSnapshot alliance, IReadOnlyDictio
                 var target = Pick(_institutions);
                 Raise(r, m => m.Redirect, new RedirectReferral(target, departments[target], null, Pick(["NO_ANSWER", "NO_CAPACITY"]), "x", true), Pick([Side.Sender, Side.Receiver]), now);
                 break;
-            case 10 or 11: Raise(r, m => m.Booked, new RecordBooking(r.Leg, r.BookingAttempt + 1, Guid.NewGuid(), "Slot", now.AddHours(20), now.AddHours(21), null, null), Side.System, now); break;
+            case 10 or 11: Raise(r, m => m.Booked, new RecordBooking(r.Leg, r.BookingAttempt + 1, Guid.NewGuid(), "Slot", now.AddHours(20), now.AddHours(21), null, null, FromPool: r.BookingAttempt % 3 == 0), Side.System, now); break;
             case 12: Raise(r, m => m.NoCapacity, new RecordNoCapacity(r.Leg, r.BookingAttempt + 1), Side.System, now); break;
             case 13: Raise(r, m => m.Dispatch, new DispatchPatient(Transport.Self, null, now.AddHours(3), null), Side.Sender, now); break;
             case 14 or 15 or 16: Raise(r, m => m.Arrive, new RecordArrival(null, Identification.IdCard, null, department, null), Side.Receiver, now); break;

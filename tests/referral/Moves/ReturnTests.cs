@@ -1,6 +1,9 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using FluentAssertions;
+using TestKit;
 using Xunit;
 
 namespace ReferralService.Tests.Moves;
@@ -70,6 +73,73 @@ public sealed class ReturnTests(ReferralHost host)
         await up.Does("complete-without-return", new { reason = "PATIENT_CHOICE" });
         (await up.Look()).GetProperty("outcome").GetString().Should().Be("NotReturned");
         (await down.Look()).GetProperty("state").GetString().Should().Be("Closed");
+    }
+
+    [Fact]
+    public async Task Each_follow_up_is_due_when_the_plan_says_and_a_week_later_where_it_says_nothing()
+    {
+        var up = await A.Treated(host);
+        var down = await up.Returned(slip => slip["plan"] = new JsonObject
+        {
+            ["followUps"] = new JsonArray(new JsonObject { ["dueInDays"] = 7 }, new JsonObject { ["dueInDays"] = 30 }, new JsonObject { ["dueInDays"] = 0 }, new JsonObject { ["dueInDays"] = 90 }),
+        });
+        await down.Does("accept", new { department = "02" });
+        await down.Does("arrive", new { identifiedBy = "Slip" });
+        var arrived = ChinaTime.DayOf(host.Clock.GetUtcNow());
+        async Task<DateOnly> Next() => (await host.Database.Query<DateOnly>("select next_follow_up_on from referral where id = @Id", new { down.Id })).Single();
+        await down.Does("follow-up");
+        (await Next()).Should().Be(arrived.AddDays(30));
+        await down.Does("follow-up");
+        (await Next()).Should().Be(arrived.AddDays(7), "the planned day is past");
+        await down.Does("follow-up");
+        (await Next()).Should().Be(arrived.AddDays(90));
+        // the specialist adds one that the slip does not know
+        await down.Does("adjust-plan", new { text = "增加一次", followUps = 5 });
+        await down.Does("follow-up");
+        (await Next()).Should().Be(arrived.AddDays(7));
+    }
+
+    [Theory]
+    [InlineData(31, null)]
+    [InlineData(32, "/slip/extendedPrescription/0/days")]
+    [InlineData(0, "/slip/extendedPrescription/0/days")]
+    public async Task The_hospitals_prescription_goes_on_below_for_at_most_a_month(int days, string? pointer)
+    {
+        var up = await A.Treated(host);
+        void Prescribed(JsonObject slip) => slip["extendedPrescription"] = new JsonArray(new JsonObject { ["drug"] = "阿司匹林肠溶片 100mg", ["dose"] = "每日1次", ["days"] = days });
+        if (pointer is not null)
+        {
+            var problem = await up.IsRefused("return", HttpStatusCode.BadRequest, body: new { slip = A.DownwardSlip(Prescribed) });
+            problem.GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be(pointer);
+            return;
+        }
+        var down = await up.Returned(Prescribed);
+        var line = (await down.Look(down.Receiver)).GetProperty("slip").GetProperty("extendedPrescription")[0];
+        (line.GetProperty("drug").GetString(), line.GetProperty("days").GetInt32()).Should().Be(("阿司匹林肠溶片 100mg", 31));
+    }
+
+    [Fact]
+    public async Task What_the_receiver_does_not_have_is_seen_before_and_flagged_on_the_return()
+    {
+        async Task<JsonElement> Gaps(string institution) => await host.As(ReferralHost.Tertiary).Command("/v1/formulary/gaps", new { institution, drugs = new[] { "阿托伐他汀钙片 20mg", "替格瑞洛片 90mg" } }).Json();
+        async Task<HttpStatusCode> Has(string drug, bool available) => (await host.As(ReferralHost.OtherTownship, "Registrar").PutAsJsonAsync(
+            $"/v1/institutions/{ReferralHost.OtherTownship}/formulary/{Uri.EscapeDataString(drug)}", new { available }, ServiceDefaults.Json.Lenient)).StatusCode;
+        (await Gaps(ReferralHost.Stranger)).GetProperty("known").GetBoolean().Should().BeFalse("it has said nothing of its medicines");
+        (await Has("阿托伐他汀钙片 20mg", true)).Should().Be(HttpStatusCode.Created);
+        (await Has("替格瑞洛片 90mg", false)).Should().Be(HttpStatusCode.Created);
+        (await Gaps(ReferralHost.OtherTownship)).GetProperty("missing").EnumerateArray().Select(d => d.GetString()).Should().Equal("替格瑞洛片 90mg");
+        (await host.As(ReferralHost.Township, "Registrar").PutAsJsonAsync($"/v1/institutions/{ReferralHost.OtherTownship}/formulary/x", new { }, ServiceDefaults.Json.Lenient)).StatusCode.Should().Be(HttpStatusCode.Forbidden);
+
+        foreach (var (drug, gap) in new[] { ("阿托伐他汀钙片 20mg", false), ("替格瑞洛片 90mg", true) })
+        {
+            var up = await A.Treated(host);
+            var down = await up.Returned(slip =>
+            {
+                slip["to"] = new JsonObject { ["institution"] = ReferralHost.OtherTownship };
+                slip["extendedPrescription"] = new JsonArray(new JsonObject { ["drug"] = drug, ["dose"] = "每日1次", ["days"] = 30 });
+            });
+            (await down.Look(ReferralHost.OtherTownship)).GetProperty("flags").EnumerateArray().Any(f => f.GetString() == "DRUG_GAP").Should().Be(gap);
+        }
     }
 
     [Fact]

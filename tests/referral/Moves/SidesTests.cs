@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using FluentAssertions;
 using TestKit;
 using Xunit;
@@ -9,10 +10,34 @@ namespace ReferralService.Tests.Moves;
 [Collection("referral")]
 public sealed class SidesTests(ReferralHost host)
 {
+    // a hospital of the same region that is in no alliance
+    private async Task<string> Outsider()
+    {
+        var code = Alliances.Codes.New();
+        var answer = await host.As(ReferralHost.County, "Operator").PutAsJsonAsync($"/v1/institutions/{code}",
+            new { name = "联盟外医院", level = "SecondaryHospital", type = "General", ownership = "Private", region = "210681", synthetic = true }, ServiceDefaults.Json.Lenient);
+        answer.StatusCode.Should().Be(HttpStatusCode.Created, await answer.Content.ReadAsStringAsync());
+        return code;
+    }
+
+    [Fact]
+    public async Task A_member_of_the_alliance_answers_for_itself()
+    {
+        var answer = await host.As(ReferralHost.Township).Command("/v1/referrals?submit=true", A.UpwardSlip(change: slip => slip["external"] = true));
+        answer.StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
+        (await answer.Json()).GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be("/external");
+        var referral = await A.Submitted(host, slip => slip["external"] = true, await Outsider());
+        await referral.IsRefused("redirect", HttpStatusCode.UnprocessableEntity, "rule-broken",
+            new { institution = ReferralHost.Tertiary, reason = "NO_CAPACITY", patientAgrees = true, external = true }, by: referral.Sender);
+        // sent on to a member, the sender no longer speaks for the receiver
+        await referral.Redirected(ReferralHost.County, by: referral.Sender);
+        await referral.IsRefused("accept", HttpStatusCode.Forbidden, by: referral.Sender);
+    }
+
     [Fact]
     public async Task The_sender_records_what_an_external_target_answered()
     {
-        var referral = await A.Submitted(host, slip => slip["external"] = true);
+        var referral = await A.Submitted(host, slip => slip["external"] = true, await Outsider());
         var accepted = await referral.Tries("accept", new { department = "03.03" }, by: referral.Sender);
         accepted.StatusCode.Should().Be(HttpStatusCode.OK, await accepted.Content.ReadAsStringAsync());
         await referral.Look();
@@ -24,7 +49,7 @@ public sealed class SidesTests(ReferralHost host)
     [Fact]
     public async Task An_external_target_that_is_silent_is_urged_and_never_expires()
     {
-        var referral = await A.Submitted(host, slip => slip["external"] = true);
+        var referral = await A.Submitted(host, slip => slip["external"] = true, await Outsider());
         await host.Pass(TimeSpan.FromDays(4));
         (await referral.Look()).GetProperty("state").GetString().Should().Be("Submitted");
         (await referral.Events()).Should().Contain("escalated");

@@ -41,6 +41,13 @@ internal static class DirectoryRoutes
             (e, r) => e with { Institution = r("code"), Code = r("department") },
             new() { Institution = "12210600DEM0000149", Code = "03.03", Name = "神经内科专业", Bookable = true });
 
+        routes.MapGet("/v1/institutions/{code}/formulary", (string code, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, DirectoryDesk desk) =>
+                desk.List(http, FormularyEntry.Sheet, "e.institution = @code", Values(("code", code)), cursor, limit))
+            .Read<DirectoryPage<FormularyEntry>>("listFormulary", "Medicines an institution has, and those it has no longer.");
+        One(routes, "/v1/institutions/{code}/formulary/{drug}", "Medicine", FormularyEntry.Sheet, r => $"{r("code")}/{r("drug")}",
+            (e, r) => e with { Institution = r("code"), Drug = r("drug") },
+            new() { Institution = "12210681DEM0001022", Drug = "阿司匹林肠溶片 100mg", Available = true });
+
         routes.MapGet("/v1/institutions/{code}/clinicians", (string code, [FromQuery] string? department, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, DirectoryDesk desk) =>
                 desk.List(http, ClinicianEntry.Sheet, "e.institution = @code and (@department::text is null or e.department = @department)",
                     Values(("code", code), ("department", department)), cursor, limit, PhoneFor(desk)))
@@ -90,6 +97,8 @@ internal static class DirectoryRoutes
             (e, r) => e with { List = r("list"), Code = r("code") },
             new() { List = "DeclineUp", Code = "NO_CAPACITY", Side = ReasonSide.Receiver, TextRequired = false, NameZh = "暂无接诊能力", NameEn = "No capacity" });
 
+        Diagnoses(routes);
+
         routes.MapGet("/v1/grids", ([FromQuery] string? region, [FromQuery] string? alliance, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, DirectoryDesk desk) =>
                 desk.List(http, GridEntry.Sheet, "(@region::text is null or e.region = @region) and (@alliance::text is null or e.alliance = @alliance)",
                     Values(("region", region), ("alliance", alliance)), cursor, limit))
@@ -109,6 +118,28 @@ internal static class DirectoryRoutes
             (e, r) => e with { Calendar = r("id"), Day = DateOnly.TryParseExact(r("day"), "yyyy-MM-dd", out var day) ? day : null },
             new() { Calendar = "office", Day = new(2026, 10, 10), Working = true, Name = "国庆节调休上班" });
     }
+
+    private static void Diagnoses(IEndpointRouteBuilder routes)
+    {
+        const string Current = """ and (not @current or e."from" <= @today and (e.until is null or e.until >= @today))""";
+        var set = new DiagnosisSetEntry { Name = "RehabJointWard", Codes = "I60-I69", From = new(2027, 1, 1) };
+        routes.MapGet("/v1/diagnosis-sets", ([FromQuery] string? name, [FromQuery] bool? current, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, DirectoryDesk desk) =>
+                desk.List(http, DiagnosisSetEntry.Sheet, "(@name::text is null or e.name = @name)" + Current,
+                    Values(("name", name), ("current", current ?? true), ("today", desk.Today)), cursor, limit))
+            .Read<DirectoryPage<DiagnosisSetEntry>>("listDiagnosisSets", "Ranges of the named sets of diagnoses; those that hold today unless current=false.", new DirectoryPage<DiagnosisSetEntry>([set], null));
+        One(routes, "/v1/diagnosis-sets/{name}/{codes}/{from}", "DiagnosisSet", DiagnosisSetEntry.Sheet, r => $"{r("name")}/{r("codes")}/{r("from")}",
+            (e, r) => e with { Name = r("name"), Codes = r("codes"), From = Day(r("from")) }, set);
+
+        var specialty = new SpecialtyEntry { Codes = "I60-I69", Department = "03.03", From = new(2027, 1, 1) };
+        routes.MapGet("/v1/specialties", ([FromQuery] string? department, [FromQuery] bool? current, [FromQuery] string? cursor, [FromQuery] int? limit, HttpContext http, DirectoryDesk desk) =>
+                desk.List(http, SpecialtyEntry.Sheet, "(@department::text is null or e.department = @department)" + Current,
+                    Values(("department", department), ("current", current ?? true), ("today", desk.Today)), cursor, limit))
+            .Read<DirectoryPage<SpecialtyEntry>>("listSpecialties", "Which department usually treats which diagnoses; entries that hold today unless current=false.", new DirectoryPage<SpecialtyEntry>([specialty], null));
+        One(routes, "/v1/specialties/{codes}/{department}/{from}", "Specialty", SpecialtyEntry.Sheet, r => $"{r("codes")}/{r("department")}/{r("from")}",
+            (e, r) => e with { Codes = r("codes"), Department = r("department"), From = Day(r("from")) }, specialty);
+    }
+
+    private static DateOnly? Day(string text) => DateOnly.TryParseExact(text, "yyyy-MM-dd", out var day) ? day : null;
 
     /// <summary>GET and PUT of one entry under its natural key.</summary>
     private static void One<T>(IEndpointRouteBuilder routes, string pattern, string what, Sheet<T> sheet, Func<Func<string, string>, string> key,

@@ -124,7 +124,8 @@ internal static class SettingRoutes
         });
     }
 
-    private static async Task<bool> May(Caller caller, string alliance, string action, DirectoryDesk desk, Access access)
+    /// <summary>The office of the alliance's lead hospital sets what holds in it; whoever else tries leaves a row.</summary>
+    internal static async Task<bool> May(Caller caller, string alliance, string action, DirectoryDesk desk, Access access)
     {
         if (caller.Role == Role.Operator || caller.Role == Role.AllianceOffice && desk.Alliance.LeadOf(alliance) == caller.Institution)
             return true;

@@ -4,6 +4,7 @@ using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Alliances.Sheets;
 using ReferralService.Deadlines;
+using ReferralService.Matching;
 
 namespace ReferralService.Alliances.Settings;
 
@@ -36,6 +37,10 @@ internal static class SettingTables
             select alliance, institution, profile, since, internal_review, lead_signs_out_of_region, village_clinics_submit from alliance_setting
             """)).Select(row => new AllianceSetting(row.Alliance, row.Institution, row.Profile is null ? null : Enum.Parse<Profile>(row.Profile),
                 row.Since, row.InternalReview, row.LeadSignsOutOfRegion, row.VillageClinicsSubmit)).ToArray());
+
+    public static async Task<MatchWeightBook> MatchWeights(NpgsqlConnection connection) => new(
+        (await connection.QueryAsync<(string Alliance, DateTimeOffset Since, string Weights)>("select alliance, since, weights::text from match_setting"))
+            .Select(row => new MatchSetting(row.Alliance, row.Since, JsonSerializer.Deserialize<Dictionary<string, int>>(row.Weights)!)).ToArray());
 
     public static async Task<IReadOnlyDictionary<string, WorkingTime>> Calendars(NpgsqlConnection connection)
     {

@@ -11,7 +11,7 @@ internal sealed class SheetIndex(PatientKeys keys)
     [
         InstitutionEntry.Sheet, DepartmentEntry.Sheet, ClinicianEntry.Sheet, AllianceEntry.Sheet, MembershipEntry.Sheet,
         GridEntry.Sheet, Contracts, StandingAgreementEntry.Sheet, ReasonCodeEntry.Sheet, DiagnosisEntry.Sheet,
-        CalendarEntry.Sheet, CalendarDayEntry.Sheet,
+        CalendarEntry.Sheet, CalendarDayEntry.Sheet, DiagnosisSetEntry.Sheet, SpecialtyEntry.Sheet, FormularyEntry.Sheet,
     ];
 
     public Sheet? Find(string name) => All.FirstOrDefault(s => s.Name == name);

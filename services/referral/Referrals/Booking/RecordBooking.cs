@@ -7,9 +7,10 @@ namespace ReferralService.Referrals.Booking;
 
 /// <summary>Scheduling holds a slot or bed: the answer to an acceptance, or a better one.</summary>
 /// <param name="Leg">Leg it was asked for; an answer to an earlier one is late.</param>
+/// <param name="FromPool">The place was reserved for contracted patients.</param>
 internal sealed record RecordBooking(
     int Leg, long Attempt, Guid BookingId, string Resource, DateTimeOffset StartsAt, DateTimeOffset EndsAt,
-    string? Clinician, string? CodeHash)
+    string? Clinician, string? CodeHash, bool FromPool = false)
 {
     public static Problem? Hold(Referral r, Move<RecordBooking> move)
     {
@@ -25,6 +26,8 @@ internal sealed record RecordBooking(
         r.BookingCodeHash = booking.CodeHash;
         r.Clinician = booking.Clinician ?? r.Clinician;
         move.Extras.FirstBooking = r.ScheduledAt is null;
+        if (move.Extras.FromPool = booking.FromPool)
+            (move.Detail ??= []).Add("fromPool", true);
         r.ScheduledAt ??= move.Now;
         return null;
     }

@@ -31,7 +31,7 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
         {
             SchedulingEvents.Booked or SchedulingEvents.Rescheduled => Raise(e, referral, m => m.Booked, new RecordBooking(
                 facts.Leg ?? 0, facts.Attempt ?? 0, facts.BookingId!.Value, facts.Resource!, facts.StartsAt!.Value, facts.EndsAt!.Value,
-                facts.Clinician, facts.CodeHash)),
+                facts.Clinician, facts.CodeHash, facts.FromPool == true)),
             SchedulingEvents.NoCapacity => Raise(e, referral, m => m.NoCapacity, new RecordNoCapacity(facts.Leg ?? 0, facts.Attempt ?? 0)),
             SchedulingEvents.BookingCancelled => Raise(e, referral, m => m.CancelBooking,
                 new CancelBooking(facts.Reason ?? "OTHER", "scheduling") { Of = (facts.Leg ?? 0, facts.BookingId ?? default) }, early: Early),

@@ -1,5 +1,6 @@
 using Referrals.Contracts;
 using ReferralService.Referrals.Ending;
+using ReferralService.Rules;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -9,12 +10,16 @@ namespace ReferralService.Referrals.Decision;
 /// <param name="Kind">OutpatientTransfer or InpatientTransfer.</param>
 internal sealed record ConvertReferral(ReferralKind? Kind, string? Department, string? Clinician, Priority? Priority, string? Text) : ICommand
 {
+    /// <summary>Why the patient comes although a rule warns; the slip's reason when absent.</summary>
+    public RuleOverride? Override { get; init; }
+
     /// <summary>The transfer it becomes; already accepted, because the receiver itself decided it.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public NewReferral? Transfer { get; init; }
 
     public void Check(Checks checks)
     {
+        Override?.Check(checks, "/override");
         checks.That(Kind is ReferralKind.OutpatientTransfer or ReferralKind.InpatientTransfer, "/kind",
             "OutpatientTransfer or InpatientTransfer.", "只能为 OutpatientTransfer 或 InpatientTransfer。");
         checks.That(Priority != global::Referrals.Contracts.Priority.Emergency, "/priority", "Make it an emergency afterwards.", "请在转换后再转为急诊。");

@@ -1,5 +1,6 @@
-using Referrals.Contracts;
+using ReferralService.Alliances;
 using ReferralService.Referrals.Ending;
+using ReferralService.Rules;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -17,12 +18,23 @@ internal sealed record RedirectReferral(
     [System.Text.Json.Serialization.JsonIgnore]
     public bool StandingAgreement { get; init; }
 
+    /// <summary>Why it goes there although a rule warns.</summary>
+    public RuleOverride? Override { get; init; }
+
+    /// <summary>The next target has no account here: the sender records its answers.</summary>
+    public bool External { get; init; }
+
+    /// <summary>What the rules say of the slip and the next target.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public RuleCheck Rules { get; init; } = RuleCheck.Nothing;
+
     public void Check(Checks checks)
     {
         checks.Text(Institution, "/institution", 100);
         checks.Text(Department, "/department", 16, required: false);
         checks.Text(Clinician, "/clinician", 64, required: false);
         Reasons.Check(checks, Reason, Text);
+        Override?.Check(checks, "/override");
     }
 
     public static Problem? NextLeg(Referral r, Move<RedirectReferral> move)
@@ -40,21 +52,27 @@ internal sealed record RedirectReferral(
             return Refusals.Rule("/institution", "Three institutions have had it: cancel it and write a new one.", "已转过三家机构，请取消后重新开具。");
         if (!r.IsEmergency && command.PatientAgrees != true)
             return Refusals.Rule("/patientAgrees", "The patient must agree to another hospital.", "改转须经患者同意。");
+        if (command.Department is { } department && !command.External && !move.Alliance.HasDepartment(target.Code, department))
+            return Refusals.Rule("/department", "The receiver has no such department.", "接收机构没有该科室。");
+        if (AroundARule(r, move, target) is { } rule)
+            return rule;
+        if (RuleOverride.Pass(r, move, command.Rules, command.Override, onward: true) is { } warned)
+            return warned;
+        // the row's reason is why it is sent on; why a warning was passed over stands in the detail
+        var overridden = move.Words;
         if (move.Give("Redirect", command.Reason, command.Text) is { } unknown)
             return unknown;
-        if (command.Department is { } department && !move.Alliance.HasDepartment(target.Code, department))
-            return Refusals.Rule("/department", "The receiver has no such department.", "接收机构没有该科室。");
-
-        if (AroundARule(r, move, target.Code) is { } rule)
-            return rule;
+        move.Words ??= overridden;
 
         move.Extras.PreviousReceiver = r.Receiver;
         r.Receiver = target.Code;
+        r.External = command.External;
         r.Department = command.Department ?? (move.Alliance.HasDepartment(target.Code, r.Department) ? r.Department : null);
         r.Clinician = command.Clinician;
         r.ReceiverOwnNo = null;
         r.Leg++;
         r.Tried = [.. r.Tried, target.Code];
+        Intake.SubmitReferral.MarkRegion(r, move.Alliance, ChinaTime.DayOf(move.Now));
         r.LegSubmittedAt = move.Now;
         r.TriagePaused = TimeSpan.Zero;
         // an emergency is on its way: what was accepted stays so, and the new receiver's alarm runs until it answers
@@ -68,19 +86,28 @@ internal sealed record RedirectReferral(
         return null;
     }
 
-    // a second leg is held to what the first was held to: one level up, and the lead hospital before the region is left
-    private static Problem? AroundARule(Referral r, Move<RedirectReferral> move, string target)
+    // a second leg is held to what the first was held to: one level up, the township, and the lead hospital before the region is left
+    private static Problem? AroundARule(Referral r, Move<RedirectReferral> move, Institution target)
     {
+        var (command, day) = (move.Command, ChinaTime.DayOf(move.Now));
+        if (command.External && move.Alliance.ShareAnAlliance(r.Sender, target.Code, day))
+            return Refusals.Rule("/external", "It is in your alliance and answers for itself.", "该机构与转出机构同属一个医联体，由其自行答复。");
         if (!r.IsUp)
-            return null;
-        var day = ChinaTime.DayOf(move.Now);
-        var leaves = move.Alliance.LeavesRegion(r.Sender, target, day);
-        if (!r.IsEmergency && move.Alliance.SkipsALevel(r.Sender, target, day) && move.Command.Reason != "HIGHER_LEVEL_NEEDED" && string.IsNullOrWhiteSpace(move.Command.Text))
-            return Refusals.Rule("/text", "It skips a level: say why, or choose HIGHER_LEVEL_NEEDED.", "越级改转须说明理由，或选择 HIGHER_LEVEL_NEEDED。");
-        if (!r.IsEmergency && leaves && move.Alliance.SettingsOf(r.Sender, move.Now) is { Alliance: not null, LeadSignsOutOfRegion: true }
-            && !move.Actor.Sides.HasFlag(Side.Alliance) && move.Actor.Institution != move.Alliance.LeadFor(r.Sender, day))
-            return Refusals.Rule("/institution", "It leaves the region: the lead hospital or the alliance office redirects it.", "改转至区域外须由牵头医院或医联体办公室办理。");
-        r.Flags = [.. r.Flags.Where(f => f != Intake.SubmitReferral.OutOfRegion), .. leaves ? [Intake.SubmitReferral.OutOfRegion] : Array.Empty<string>()];
+            return AllianceSnapshot.Tier(target) > move.Alliance.StepOf(r.Sender)
+                ? Refusals.Rule("/institution", "Downward never goes to a higher level.", "下转不能转往更高级别的机构。") : null;
+        if (!r.IsEmergency)
+        {
+            if (move.Actor.Institution == r.Sender && move.Alliance.PassesItsTownship(r.Sender, target.Code, move.Now))
+                return Refusals.Rule("/institution", "A village clinic refers to its township, whose doctor refers on.", "村卫生室应转至所属乡镇卫生院，由其医生继续上转。");
+            var skips = move.Alliance.SkipsALevel(r.Sender, target.Code, day);
+            if (skips && command.Reason != "HIGHER_LEVEL_NEEDED" && string.IsNullOrWhiteSpace(command.Text))
+                return Refusals.Rule("/text", "It skips a level: say why, or choose HIGHER_LEVEL_NEEDED.", "越级改转须说明理由，或选择 HIGHER_LEVEL_NEEDED。");
+            if (move.Alliance.LeadSigns(r.Sender, target.Code, move.Now)
+                && !move.Actor.Sides.HasFlag(Side.Alliance) && move.Actor.Institution != move.Alliance.LeadFor(r.Sender, day))
+                return Refusals.Rule("/institution", "It leaves the region: the lead hospital or the alliance office redirects it.", "改转至区域外须由牵头医院或医联体办公室办理。");
+            if (skips)
+                r.Flags = [.. r.Flags.Union([Intake.SubmitReferral.LevelSkipReasoned])];
+        }
         return null;
     }
 }

@@ -8,9 +8,13 @@ namespace ReferralService.Referrals.FollowUps;
 
 /// <summary>Follow-up n of m at the primary level.</summary>
 /// <param name="Way">Clinic, Home, Phone or Ward.</param>
-/// <param name="NextDueOn">Day of the next one; by the plan when absent.</param>
+/// <param name="NextDueOn">Day of the next one; by the plan when absent, and a week later where the plan has none or it is past.</param>
 internal sealed record RecordFollowUp(FollowUpWay? Way, string? Text, DateOnly? NextDueOn, DateTimeOffset? At) : ICommand
 {
+    /// <summary>When the plan of the slip has the next one.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public DateOnly? Planned { get; init; }
+
     public void Check(Checks checks)
     {
         checks.Required(Way, "/way");
@@ -28,7 +32,8 @@ internal sealed record RecordFollowUp(FollowUpWay? Way, string? Text, DateOnly? 
         r.FollowUpsPlanned = Math.Max(r.FollowUpsPlanned, r.FollowUpsDone);
         r.FollowUpSince = at;
         var left = r.FollowUpsPlanned - r.FollowUpsDone;
-        r.NextFollowUpOn = move.Command.NextDueOn ?? (left > 0 ? ChinaTime.DayOf(at).AddDays(7) : null);
+        var day = ChinaTime.DayOf(at);
+        r.NextFollowUpOn = move.Command.NextDueOn ?? (left <= 0 ? null : move.Command.Planned is { } planned && planned > day ? planned : day.AddDays(7));
         move.Words = move.Command.Text;
         move.Detail = new JsonObject
         {

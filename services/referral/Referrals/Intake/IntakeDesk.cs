@@ -4,6 +4,7 @@ using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Alliances;
 using ReferralService.Alliances.FamilyDoctor;
+using ReferralService.Alliances.Formulary;
 using ReferralService.Matching;
 using ReferralService.Patients;
 using ReferralService.Referrals.Booking;
@@ -38,14 +39,20 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             return (null, Refusals.Rule("/referrer/institution", "Your institution is not in the directory.", "您所在机构未登记。"));
         if (own.Synthetic != target.Synthetic)
             return (null, Refusals.Rule("/to/institution", "Sandbox and real institutions do not mix.", "测试机构与真实机构不能互转。"));
+        if (direction == Direction.Down && AllianceSnapshot.Tier(target) > AllianceSnapshot.Tier(own) && !(relation == Relation.Return && target.Code == parent!.Sender))
+            return (null, Refusals.Rule("/to/institution", "Downward never goes to a higher level.", "下转不能转往更高级别的机构。"));
+        if (form.External && alliance.ShareAnAlliance(sender, target.Code, ChinaTime.DayOf(now)))
+            return (null, Refusals.Rule("/external", "It is in your alliance and answers for itself.", "该机构与您同属一个医联体，由其自行答复。"));
         if (form.Referrer!.Institution is { } named && alliance.Find(named)?.Code is var written && written != sender && (written is null || written != origin))
             return (null, Refusals.Rule("/referrer/institution", "The referrer's institution is not the one you act for.", "转诊医生所在机构与您代表的机构不一致。"));
         if (form.To?.Department is { } department && !form.External && !alliance.HasDepartment(target.Code, department))
             return (null, Refusals.Rule("/to/department", "The receiver has no such department.", "接收机构没有该科室。"));
         var purposes = direction == Direction.Up ? "UpPurpose" : "DownPurpose";
         for (var i = 0; i < (form.Purposes?.Length ?? 0); i++)
-            if (alliance.Reason(purposes, form.Purposes![i], ChinaTime.DayOf(now)) is null)
+            if (alliance.Reason(purposes, form.Purposes![i], ChinaTime.DayOf(now)) is not { } purpose)
                 return (null, Refusals.Rule($"/purposes/{i}", $"Not a code of the list {purposes}.", $"不在 {purposes} 代码表中。"));
+            else if (purpose.TextRequired && string.IsNullOrWhiteSpace(form.PurposeText))
+                return (null, Refusals.Rule("/purposeText", "This purpose needs a text.", "该转诊目的须填写说明。"));
         var day = ChinaTime.DayOf(now);
         if (EvaluateRules.UnknownIndication(form.Indications, alliance.Rules, day, "") is { } unknown)
             return (null, unknown);
@@ -86,7 +93,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             Sensitive = alliance.IsSensitive(form.Diagnosis?.Code ?? parent?.DiagnosisCode, day) || IsTelling(form.To?.Department) || form.PatientClass == PatientClass.Palliative,
             Purposes = form.Purposes ?? [],
             Eligibility = Eligibility(direction, form.PatientClass, form.Diagnosis?.Code ?? parent?.DiagnosisCode, day, alliance),
-            Flags = [.. Flags(form), .. direction == Direction.Up && alliance.LeavesRegion(sender, target.Code, day) ? [SubmitReferral.OutOfRegion] : Array.Empty<string>()],
+            Flags = Flags(form),
             Origin = origin,
             Contracted = parent?.Contracted ?? false,
             StandingAgreement = emergency && alliance.HasStandingAgreement(sender, target.Code, form.GreenChannel ?? GreenChannel.Other, day),
@@ -95,6 +102,9 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             ExpectedArrival = form.ExpectedArrival ?? (direction == Direction.Down ? ChinaTime.EndOf(day).AddHours(9) : null),
             FollowUpsPlanned = direction == Direction.Down ? form.Plan?.FollowUps?.Count ?? 1 : 0,
         };
+        SubmitReferral.MarkRegion(referral, alliance, day);
+        if (direction == Direction.Down && form.ExtendedPrescription is { Count: > 0 } prescription && await Lacks(target.Code, prescription))
+            referral.Flags = [.. referral.Flags, DrugGaps.Flag];
         if (form.Times?.NoteOn(referral, now, "/times") is { } impossible)
             return (null, impossible);
         if (direction == Direction.Down)
@@ -103,6 +113,12 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         // the patient's own part lives with the patient; the slip keeps what the doctor wrote
         var content = JsonSerializer.Serialize(form with { Patient = null }, ServiceDefaults.Json.Lenient);
         return (new(referral, new(1, content, author), identity) { Form = form }, null);
+    }
+
+    private async Task<bool> Lacks(string receiver, IReadOnlyList<PrescribedDrug> prescription)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return await DrugGaps.Missing(connection, receiver, [.. prescription.Select(p => p.Drug!)]) is { Count: > 0 };
     }
 
     /// <summary>
@@ -172,15 +188,16 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         Sign(referral, contracts);
         var day = ChinaTime.DayOf(now);
         var settings = alliance.SettingsOf(referral.Sender, now);
-        var leaves = referral.IsUp && settings is { Alliance: not null, LeadSignsOutOfRegion: true } && alliance.LeavesRegion(referral.Sender, referral.Receiver, day);
+        var leaves = referral.IsUp && alliance.LeadSigns(referral.Sender, referral.Receiver, now);
+        // a membership may have ended since it was drafted
+        SubmitReferral.MarkRegion(referral, alliance, day);
         return new(open,
             // the head's step is skipped for contracted patients, the lead hospital's is not
             NeedsReview: leaves || referral.IsUp && settings.InternalReview && !referral.Contracted,
-            LevelSkipped: referral.IsUp && !referral.External && alliance.SkipsALevel(referral.Sender, referral.Receiver, day))
+            LevelSkipped: referral.IsUp && alliance.SkipsALevel(referral.Sender, referral.Receiver, day))
         {
             LeavesRegion = leaves,
-            OverTheTownship = referral.IsUp && !settings.VillageClinicsSubmit
-                && alliance.Find(referral.Sender) is { Level: "VillageClinic", Parent: { } township } && township != referral.Receiver,
+            OverTheTownship = referral.IsUp && alliance.PassesItsTownship(referral.Sender, referral.Receiver, now),
             Rules = Judge(referral, form, alliance, now), Override = form?.Override, Match = form?.Match,
         };
     }
@@ -197,9 +214,10 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
     }
 
     /// <summary>What the rules in force now say about the slip as it is now.</summary>
-    public static RuleCheck Judge(Referral r, ReferralForm? form, AllianceSnapshot alliance, DateTimeOffset now) => RuleCheck.Of(new(
+    /// <param name="target">Another receiver than the one it is at.</param>
+    public static RuleCheck Judge(Referral r, ReferralForm? form, AllianceSnapshot alliance, DateTimeOffset now, string? target = null) => RuleCheck.Of(new(
         r.Kind, r.Priority, r.DiagnosisCode, form?.Indications ?? [], form?.Measures ?? [], form?.IndicatedSince,
-        r.External ? null : alliance.Find(r.Receiver)?.Level, ChinaTime.DayOf(now)), alliance.Rules);
+        alliance.Find(target ?? r.Receiver)?.Level, ChinaTime.DayOf(now)), alliance.Rules);
 
     private static string[] Flags(ReferralForm form)
     {
@@ -210,7 +228,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         if (form.Channel == Channel.RETRO_ENTRY)
             flags.Add("RETRO_ENTRY");
         if (!string.IsNullOrWhiteSpace(form.LevelSkipReason))
-            flags.Add("LEVEL_SKIP_REASONED");
+            flags.Add(SubmitReferral.LevelSkipReasoned);
         if (form.Match is { IsFirst: false })
             flags.Add(MatchOffers.Overridden);
         if (!string.IsNullOrWhiteSpace(form.LeaveRegionReason))

@@ -22,6 +22,8 @@ internal sealed record ReferralForm
     public Channel? Channel { get; init; }
     /// <summary>Codes of the list UpPurpose or DownPurpose.</summary>
     public string[]? Purposes { get; init; }
+    /// <summary>The purpose in words, where its code demands them.</summary>
+    public string? PurposeText { get; init; }
 
     /// <summary>Who is referred; taken from the parent in a linked referral.</summary>
     public PatientForm? Patient { get; init; }
@@ -59,6 +61,8 @@ internal sealed record ReferralForm
     /// <summary>When the patient came, where the referral is typed in afterwards (补录); now when absent.</summary>
     public DateTimeOffset? ArrivedAt { get; init; }
     public PlanForm? Plan { get; init; }
+    /// <summary>Medicines of the hospital that the primary level goes on with, for at most 31 days each (延伸处方、长期处方).</summary>
+    public IReadOnlyList<PrescribedDrug>? ExtendedPrescription { get; init; }
     public DiagnosisForm? Diagnosis { get; init; }
     /// <summary>Criteria of the rule packs that the doctor ticked (转诊指征).</summary>
     public string[]? Indications { get; init; }
@@ -122,6 +126,7 @@ internal sealed record ReferralForm
         checks.That(GreenChannel is null || IsEmergency, at + "/greenChannel", "A green channel belongs to an emergency.", "绿色通道仅用于急诊。");
         checks.That(PatientClass is null || IsDown, at + "/patientClass", "Only a downward referral has one.", "仅用于下转单。");
         checks.That(Purposes is null || Purposes.Length <= 10, at + "/purposes", "At most 10.", "最多 10 项。");
+        checks.Text(PurposeText, at + "/purposeText", 500, required: false);
         checks.Day(Date, at + "/date");
         checks.Time(ExpectedArrival, at + "/expectedArrival");
         checks.Time(ArrivedAt, at + "/arrivedAt");
@@ -137,6 +142,13 @@ internal sealed record ReferralForm
         checks.That(Times is null || IsEmergency, at + "/times", "Only an emergency has them.", "仅急诊转诊填写。");
         Match?.Check(checks, at + "/match");
         Plan?.Check(checks, at + "/plan");
+        checks.That(ExtendedPrescription is null || IsDown, at + "/extendedPrescription", "Only a downward referral has one.", "仅用于下转单。");
+        checks.That(ExtendedPrescription is not { Count: > 40 }, at + "/extendedPrescription", "At most 40 medicines.", "最多 40 种药品。");
+        for (var i = 0; i < Math.Min(40, ExtendedPrescription?.Count ?? 0); i++)
+            if (ExtendedPrescription![i] is { } drug)
+                drug.Check(checks, $"{at}/extendedPrescription/{i}");
+            else
+                checks.Required((string?)null, $"{at}/extendedPrescription/{i}");
         if (Consent is not null)
             checks.Required(Consent.Form, at + "/consent/form");
     }
@@ -210,21 +222,3 @@ internal sealed record DiagnosisForm(string? System, string? Version, string? Co
         checks.That(Code is null || Code.Length >= 3, at + "/code", "At least three characters.", "至少 3 个字符。");
     }
 }
-
-/// <summary>The rehab plan of a return: what, and when it is looked at again.</summary>
-internal sealed record PlanForm(string? Goals, IReadOnlyList<PlannedFollowUp>? FollowUps)
-{
-    public void Check(Checks checks, string at)
-    {
-        checks.Text(Goals, at + "/goals", 4000, required: false);
-        checks.That(FollowUps is null || FollowUps.Count <= 60, at + "/followUps", "At most 60.", "最多 60 次。");
-        for (var i = 0; i < Math.Min(60, FollowUps?.Count ?? 0); i++)
-        {
-            checks.That(FollowUps![i].DueInDays is >= 0 and <= 1000, $"{at}/followUps/{i}/dueInDays", "0 to 1000.", "0 至 1000。");
-            checks.Text(FollowUps[i].Task, $"{at}/followUps/{i}/task", 1000, required: false);
-        }
-    }
-}
-
-/// <param name="DueInDays">Days after the arrival.</param>
-internal sealed record PlannedFollowUp(int? DueInDays, string? Task);

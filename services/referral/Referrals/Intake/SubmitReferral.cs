@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using ReferralService.Alliances;
 using ReferralService.Matching;
 using ReferralService.Referrals.Journey;
 using ReferralService.Rules;
@@ -43,6 +44,8 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverrid
 
     /// <summary>Flag of what leaves region and alliance (外转).</summary>
     public const string OutOfRegion = "OUT_OF_REGION";
+    /// <summary>Flag of what skips a level with a reason.</summary>
+    public const string LevelSkipReasoned = "LEVEL_SKIP_REASONED";
     /// <summary>Flag of a draft that the patient asked for.</summary>
     public const string RequestedByPatient = "REQUESTED_BY_PATIENT";
 
@@ -56,6 +59,10 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverrid
             r.Flags = [.. r.Flags, "DUPLICATE_CONFIRMED"];
         return Leave(r, move, command.Override is null ? command.Facts : command.Facts with { Override = command.Override });
     }
+
+    /// <summary>Sets the flag of what leaves region and alliance, or takes it away: it speaks of the live leg.</summary>
+    public static void MarkRegion(Referral r, AllianceSnapshot alliance, DateOnly day) =>
+        r.Flags = [.. r.Flags.Where(f => f != OutOfRegion), .. r.IsUp && alliance.LeavesRegion(r.Sender, r.Receiver, day) ? [OutOfRegion] : Array.Empty<string>()];
 
     /// <summary>All that must hold before a referral goes for review.</summary>
     public static Problem? Validate(Referral r, Move<SendForReview> move) => Complete(r);
@@ -76,12 +83,14 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverrid
         // a linked referral continues an illness that is on file: that is no duplicate
         if (facts.OpenDuplicate is { } open && !r.Flags.Contains("DUPLICATE_CONFIRMED") && r.ParentId is null && !r.IsEmergency)
             return new Problem(Refusals.Duplicate) { More = new Dictionary<string, object?> { ["openReferral"] = open } };
-        if (facts.LevelSkipped && !r.IsEmergency && !r.Flags.Contains("LEVEL_SKIP_REASONED"))
+        if (facts.LevelSkipped && !r.IsEmergency && !r.Flags.Contains(LevelSkipReasoned))
             return Refusals.Rule("/levelSkipReason", "A referral goes up one level at a time; give a reason to skip one.", "转诊应逐级进行；越级转诊须填写理由。");
         if (facts.OverTheTownship && !r.IsEmergency)
             return Refusals.Rule("/to/institution", "A village clinic refers to its township, whose doctor refers on.", "村卫生室应转至所属乡镇卫生院，由其医生继续上转。");
         if (facts.LeavesRegion && !r.IsEmergency && !r.Flags.Contains("OUT_OF_REGION_REASONED"))
             return Refusals.Rule("/leaveRegionReason", "It leaves the region and the alliance; say why.", "转出本区域和医联体须填写理由。");
+        if (MayNotGive(r, move, facts) is { } notTheirs)
+            return notTheirs;
         if (RuleOverride.Pass(r, move, facts.Rules, facts.Override) is { } warned)
             return warned;
         if (facts.NeedsReview && !facts.Reviewed && !r.IsEmergency)
@@ -93,6 +102,17 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverrid
             });
         Start(r, move.Now);
         return null;
+    }
+
+    // that the codes are of their lists, and explained where they must be, was looked at when the slip was written
+    private static Problem? MayNotGive(Referral r, Move move, SubmissionFacts facts)
+    {
+        var (list, day) = (r.IsUp ? "UpPurpose" : "DownPurpose", ChinaTime.DayOf(move.Now));
+        for (var i = 0; i < r.Purposes.Length; i++)
+            if (move.Alliance.Reason(list, r.Purposes[i], day)?.MayBeGivenBy(move.Actor) != true)
+                return Refusals.Rule($"/purposes/{i}", $"Your side or role may not give this purpose of the list {list} today.", $"您所在一方或角色目前不能使用 {list} 中的该目的。");
+        return facts.Match is { Reason: { } reason } && move.Alliance.Reason(MatchOffers.List, reason, day)?.MayBeGivenBy(move.Actor) != true
+            ? Refusals.Rule("/match/reason", $"Your side or role may not give this reason of the list {MatchOffers.List} today.", $"您所在一方或角色目前不能使用 {MatchOffers.List} 中的该理由。") : null;
     }
 
     private static Problem? Complete(Referral r)
