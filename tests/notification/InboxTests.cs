@@ -142,6 +142,20 @@ public sealed class InboxTests(Service service)
     }
 
     [Fact]
+    public async Task A_critical_value_stands_out_until_who_asked_acknowledges_it_though_the_referral_is_over()
+    {
+        var (usual, critical) = (A.Referral(), A.Referral());
+        await service.Publish(usual.Next("submitted"), critical.Next("submitted"),
+            usual.Next("reported", f => f with { Institution = usual.Receiver, State = ReferralState.Completed }),
+            critical.Next("reported", f => f with { Institution = critical.Receiver, State = ReferralState.Completed, Flags = ["CRITICAL_VALUE"] }));
+        (await Line(usual.Sender, "referral.up.reported")).GetProperty("critical").GetBoolean().Should().BeFalse();
+        var line = await Line(critical.Sender, "referral.up.reported");
+        (line.GetProperty("critical").GetBoolean(), line.GetProperty("mustAct").GetBoolean()).Should().Be((true, true));
+        (await service.As(critical.Sender).Command($"/v1/inbox/{critical.Id}/acknowledge", ifMatch: line.GetProperty("etag").GetString())).StatusCode.Should().Be(HttpStatusCode.OK);
+        await Empty(critical.Sender);
+    }
+
+    [Fact]
     public async Task A_lead_hospital_that_sends_or_receives_has_one_line_of_its_alarm()
     {
         var referral = A.Referral();

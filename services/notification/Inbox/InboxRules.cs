@@ -12,7 +12,7 @@ internal sealed record InboxLine(string Institution, bool MustAct);
 /// </summary>
 internal static class InboxRules
 {
-    private const string RetroEntry = "RETRO_ENTRY";
+    private const string RetroEntry = "RETRO_ENTRY", CriticalValue = "CRITICAL_VALUE";
 
     // somebody who is no party opened the referral: both houses look at it, also where it was one of their own
     private const string BrokenGlass = "BREAK_GLASS";
@@ -120,6 +120,10 @@ internal static class InboxRules
                 lines.Add(new(institution, mustAct));
         }
     }
+
+    /// <summary>A report with a critical value (危急值): whoever asked for it acts at once.</summary>
+    public static bool IsCritical(string type, HeardFacts facts) =>
+        ReferralEvents.NameOf(type) == ReferralEvents.Reported && facts.Flags?.Contains(CriticalValue) == true;
 
     /// <summary>The referral is over: what waited for an answer before waits no more.</summary>
     public static bool Ends(HeardFacts facts) => facts.State is { } state && Final.Contains(state);

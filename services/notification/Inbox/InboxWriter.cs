@@ -109,11 +109,11 @@ internal sealed class InboxWriter(NpgsqlDataSource database, Signals signals, IL
         var lines = changes.Where(c => c.Event is not null).ToArray();
         if (lines.Length > 0)
             await connection.ExecuteAsync("""
-                insert into inbox_item (institution, thing, position, type, subject, direction, priority, department, must_act, occurred_at, open)
-                select *, true from unnest(@Institutions, @Things, @Positions, @Types, @Subjects, @Directions, @Priorities, @Departments, @MustAct, @Times)
+                insert into inbox_item (institution, thing, position, type, subject, direction, priority, department, must_act, occurred_at, critical, open)
+                select *, true from unnest(@Institutions, @Things, @Positions, @Types, @Subjects, @Directions, @Priorities, @Departments, @MustAct, @Times, @Criticals)
                 on conflict (institution, thing) do update
                 set position = excluded.position, type = excluded.type, subject = excluded.subject, direction = excluded.direction, priority = excluded.priority,
-                    department = excluded.department, must_act = excluded.must_act, occurred_at = excluded.occurred_at,
+                    department = excluded.department, must_act = excluded.must_act, occurred_at = excluded.occurred_at, critical = excluded.critical,
                     open = true, acknowledged_at = null, acknowledged_by = null
                 where inbox_item.position < excluded.position
                 """, new
@@ -128,6 +128,7 @@ internal sealed class InboxWriter(NpgsqlDataSource database, Signals signals, IL
                 Departments = lines.Select(c => MayKnow(c.Institution, c.Event!.Data!) ? c.Event!.Data!.Department : null).ToArray(),
                 MustAct = lines.Select(c => c.MustAct).ToArray(),
                 Times = lines.Select(c => c.Event!.Time.ToUniversalTime()).ToArray(),
+                Criticals = lines.Select(c => InboxRules.IsCritical(c.Event!.Type!, c.Event.Data!)).ToArray(),
             }, transaction);
     }
 }

@@ -15,6 +15,7 @@ internal sealed record InboxItemAnswer(
     string? Priority,
     string? Department,
     [property: Description("True: nothing goes on without your institution; false: it should know.")] bool MustAct,
+    [property: Description("True: the report tells of a critical value (危急值); act at once.")] bool Critical,
     DateTimeOffset OccurredAt,
     [property: Description("Send it as If-Match to acknowledge exactly this.")] string Etag);
 
@@ -41,7 +42,7 @@ internal static class ListInbox
             .Produces(304)
             .Refuses(400, 403)
             .Example(null, """
-                {"items":[{"id":"019a7d0e-5b7a-7d0c-8f43-6a9a5c0e7b11","type":"referral.up.submitted","subject":"U260301000001003","direction":"Up","priority":"Urgent","department":"03","mustAct":true,"occurredAt":"2026-03-01T01:30:00Z","etag":"\"4711\""}]}
+                {"items":[{"id":"019a7d0e-5b7a-7d0c-8f43-6a9a5c0e7b11","type":"referral.up.submitted","subject":"U260301000001003","direction":"Up","priority":"Urgent","department":"03","mustAct":true,"critical":false,"occurredAt":"2026-03-01T01:30:00Z","etag":"\"4711\""}]}
                 """);
         app.MapGet("/inbox/counts", Count)
             .Describe("countInbox", "Inbox", "Count what your institution has not seen yet.", Roles + " Counted up to 1000.")
@@ -65,6 +66,7 @@ internal static class ListInbox
         public string? Priority { get; init; }
         public string? Department { get; init; }
         public bool MustAct { get; init; }
+        public bool Critical { get; init; }
         public DateTimeOffset OccurredAt { get; init; }
     }
 
@@ -92,7 +94,7 @@ internal static class ListInbox
             return new ProblemResult(forbidden);
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
         var rows = (await connection.QueryAsync<Row>("""
-            select thing, position, type, subject, direction, priority, department, must_act, occurred_at
+            select thing, position, type, subject, direction, priority, department, must_act, critical, occurred_at
             from inbox_item
             where institution = @Institution and open and position < @before
                 and (@department::text is null or department is null or department = @department)
@@ -100,7 +102,7 @@ internal static class ListInbox
             order by position desc
             limit @size + 1
             """, new { caller.Institution, before, department, priority, size })).AsList();
-        var page = rows.Take(size).Select(r => new InboxItemAnswer(r.Thing, r.Type, r.Subject, r.Direction, r.Priority, r.Department, r.MustAct, r.OccurredAt, ETags.Of(r.Position))).ToArray();
+        var page = rows.Take(size).Select(r => new InboxItemAnswer(r.Thing, r.Type, r.Subject, r.Direction, r.Priority, r.Department, r.MustAct, r.Critical, r.OccurredAt, ETags.Of(r.Position))).ToArray();
         var next = rows.Count > size ? cursors.Seal(list, rows[size - 1].Position.ToString()) : null;
         if (next is not null)
             Listing.LinkNext(http, "cursor", next, size,
