@@ -66,6 +66,7 @@ public sealed class SecondWallTests(ReferralHost host)
         await (await A.Submitted(host)).Redirected(ReferralHost.County);
         await A.Drafted(host);
         await host.Database.Execute("update referral set origin = @village where id = @Id", new { village = "12210681DEM9999991", (await A.Drafted(host)).Id });
+        await host.Database.Execute("update referral set state = 'InternalReview', receiver = @Stranger, tried = array[@Stranger] where id = @Id", new { ReferralHost.Stranger, (await A.Drafted(host)).Id });
         await host.Database.Execute("update referral set state = 'InternalReview', flags = '{OUT_OF_REGION}' where id = @Id", new { (await A.Drafted(host)).Id });
         await host.Database.Execute("update referral set family_clinic = @OtherTownship, family_doctor = 'dr-family' where id = @Id", new { ReferralHost.OtherTownship, (await A.Submitted(host)).Id });
         await host.Database.Execute("update referral set family_clinic = @OtherTownship, family_doctor = 'dr-family' where id = @Id", new { ReferralHost.OtherTownship, (await A.Drafted(host)).Id });
