@@ -12,8 +12,12 @@ namespace Referrals.Contracts;
 /// <param name="StartsAt">When the reader is to be there.</param>
 /// <param name="ExpiresAt">After this nobody needs it any more: it is dropped.</param>
 /// <param name="Recipient">Telephone number or e-mail address in a sealed box, base64.</param>
+/// <param name="Where">Where in the institution; absent where its name alone would give the illness away.</param>
+/// <param name="Bring">What to bring, one thing each; absent: what is usual.</param>
+/// <param name="Sequence">Of the event it tells of: news of an appointment takes the place of older news that was not sent yet.</param>
 public sealed record NoticeRequested(
-    Guid Id, string Notice, string ReferralNo, bool Urgent, string Place, DateTimeOffset? StartsAt, DateTimeOffset ExpiresAt, string Recipient);
+    Guid Id, string Notice, string ReferralNo, bool Urgent, string Place, DateTimeOffset? StartsAt, DateTimeOffset ExpiresAt, string Recipient,
+    string? Where = null, IReadOnlyList<string>? Bring = null, long? Sequence = null);
 
 /// <summary>Where requests for notices go.</summary>
 public static class NoticeRequests

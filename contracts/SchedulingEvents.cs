@@ -43,6 +43,10 @@ public sealed record SchedulingFacts
     public DateTimeOffset? EndsAt { get; init; }
     /// <summary>Clinician of the slot, an id and never a name.</summary>
     public string? Clinician { get; init; }
+    /// <summary>Where in the institution, as it says itself, e.g. 门诊楼三层302诊室; absent when it says nothing.</summary>
+    public string? Place { get; init; }
+    /// <summary>What to bring, in Chinese, one thing each.</summary>
+    public IReadOnlyList<string>? Bring { get; init; }
     /// <summary>Keyed hash (HMAC-SHA-256, base64) of the appointment code: checks a code, reveals none.</summary>
     public string? CodeHash { get; init; }
     /// <summary>True for a place out of a pool that is reserved for contracted patients (家庭医生预留号源).</summary>
@@ -83,9 +87,9 @@ public static class SchedulingEvents
     public static readonly IReadOnlyList<EventDefinition> All =
     [
         new(Booked, "A slot or bed is held for a referral.", "referralId", "referralNo", "leg", "attempt", "bookingId",
-            "startsAt", "endsAt", "clinician", "codeHash", "fromPool"),
+            "startsAt", "endsAt", "clinician", "codeHash", "place", "bring", "fromPool"),
         new(Rescheduled, "Another slot or bed is held; the old one is free.", "referralId", "referralNo", "leg",
-            "attempt", "bookingId", "replacedBookingId", "startsAt", "endsAt", "clinician", "codeHash", "reason", "fromPool"),
+            "attempt", "bookingId", "replacedBookingId", "startsAt", "endsAt", "clinician", "codeHash", "place", "bring", "reason", "fromPool"),
         new(NoCapacity, "Nothing is free inside the window; the referral waits.", "referralId", "referralNo", "leg",
             "attempt"),
         new(BookingCancelled, "The booking fell away.", "referralId", "referralNo", "leg", "attempt", "bookingId",

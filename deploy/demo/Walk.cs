@@ -28,6 +28,7 @@ internal static class Walk
             var evidence = new Evidence(stage, subscribers);
             var (up, down) = await new Loop(stage, evidence).Run();
             await new Stories(stage, evidence).Run();
+            await new MachineClient(stage).Run(main);
             await Conclude(stage, evidence, up, down);
         }
         finally

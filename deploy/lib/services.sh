@@ -126,6 +126,7 @@ service_environment() {
     "Auth__Issuer=https://issuer.referral.local"
     "Auth__Audience=referral"
     "Auth__DevelopmentKeyFile=$secrets/issuer.pub.pem"
+    "Auth__Clients__Issuer=$(service_address referral)"
     "Patients__KeyFile=$secrets/patient.key"
     "Codes__KeyFile=$secrets/code.key"
     "DOTNET_TieredPGO=0"

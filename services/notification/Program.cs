@@ -27,6 +27,7 @@ var v1 = app.MapGroup("/v1").RequireAuthorization();
 ListEvents.Map(v1);
 StreamEvents.Map(v1);
 CreateEndpoint.Map(v1);
+ChangeEndpoint.Map(v1);
 ListEndpoints.Map(v1);
 GetEndpoint.Map(v1);
 DeleteEndpoint.Map(v1);

@@ -28,7 +28,7 @@ builder.AddAudit("a.referral_id in (select r.id from referral r where r.sender =
 
 var app = builder.Build();
 if (await app.RunMigrations(args) || await app.RunRedrive(args) || await app.RunAudit(args) || await app.RunImport(args)
-    || await app.RunKeys(args) || await app.RunCertificateKeys(args))
+    || await app.RunKeys(args) || await app.RunSigningKeys(args))
     return;
 app.UseServiceDefaults();
 app.MapReferrals();

@@ -4,6 +4,7 @@ using ReferralService.Alliances.Http;
 using ReferralService.Alliances.Import;
 using ReferralService.Alliances.Sheets;
 using ReferralService.Certificates;
+using ReferralService.Clients;
 using ReferralService.Deadlines;
 using ReferralService.Indicators;
 using ReferralService.Matching;
@@ -60,6 +61,7 @@ internal static class Registration
             "select count(*)::float8 from (select from referral where next_deadline_at < now() - interval '5 seconds' limit 100000) late"));
 
         services.AddSingleton<Notices.NoticeKey>();
+        services.AddSingleton<Notices.AppointmentAdvice>();
 
         services.AddSingleton<IntakeDesk>();
         services.AddSingleton<ReferralNumbers>();
@@ -84,6 +86,7 @@ internal static class Registration
         services.AddSingleton<OpenExport>();
         services.AddSingleton<CertificateKeys>();
         services.AddSingleton<GetCertificate>();
+        builder.AddClients();
         services.AddSingleton<DownLedger>();
         services.AddSingleton<GetRefusals>();
         services.AddSingleton<GetDownGap>();
@@ -113,19 +116,24 @@ internal static class Registration
         GetScore.Map(routes);
         OpenExport.Map(routes);
         GetCertificate.Map(routes);
+        ClientRoutes.Map(routes);
         GetRefusals.Map(routes);
         GetDownGap.Map(routes);
         DownLedger.Map(routes);
         HandleComplaints.Map(routes);
     }
 
-    /// <summary>Runs <c>rotate-certificate-key</c> when it is asked for, and returns true when the process is done with that.</summary>
-    public static async Task<bool> RunCertificateKeys(this WebApplication app, string[] args)
+    /// <summary>Runs <c>rotate-certificate-key</c> or <c>rotate-token-key [--now]</c> when it is asked for, and returns true when the process is done with that.</summary>
+    public static async Task<bool> RunSigningKeys(this WebApplication app, string[] args)
     {
-        if (args is not ["rotate-certificate-key"])
+        var atOnce = args is ["rotate-token-key", "--now"];
+        if (!atOnce && args is not ["rotate-certificate-key" or "rotate-token-key"])
             return false;
-        var kid = await app.Services.GetRequiredService<CertificateKeys>().Rotate(Certificates.Certificates.LongestSignature);
-        Console.WriteLine($"Key {kid} is published and signs in {CertificateKeys.Announced.TotalMinutes:0} minutes.");
+        var kid = args[0] == "rotate-token-key"
+            ? await app.Services.GetRequiredService<TokenKeys>().Rotate(IssueToken.Lifetime + SigningKeys.Announced, atOnce)
+            : await app.Services.GetRequiredService<CertificateKeys>().Rotate(Certificates.Certificates.LongestSignature);
+        Console.WriteLine(atOnce ? $"Key {kid} signs from now on; what the others signed counts no more."
+            : $"Key {kid} is published and signs in {SigningKeys.Announced.TotalMinutes:0} minutes.");
         return true;
     }
 }

@@ -31,7 +31,7 @@ internal sealed class Change(
     NpgsqlConnection connection, NpgsqlTransaction transaction, DateTimeOffset now, AppointmentCodes codes,
     OutboxSignal outbox) : IAsyncDisposable
 {
-    private readonly List<(Guid Id, string Type, string Body)> _events = [];
+    private readonly List<(Guid Id, string Type, string Subject, DateTimeOffset At, SchedulingFacts Facts)> _events = [];
 
     public NpgsqlConnection Connection => connection;
     public NpgsqlTransaction Transaction => transaction;
@@ -42,21 +42,14 @@ internal sealed class Change(
     public async Task Say(string type, Need need, SchedulingFacts facts) => Say(type, need, await NextAttempt(need), facts);
 
     /// <summary>As the other one, where the statement that made the change has taken the next number.</summary>
-    public void Say(string type, Need need, long attempt, SchedulingFacts facts)
-    {
-        var id = Guid.NewGuid();
-        _events.Add((id, type, EventBodies.Write(id, type, need.ReferralNo, now, facts with
+    public void Say(string type, Need need, long attempt, SchedulingFacts facts) =>
+        _events.Add((Guid.NewGuid(), type, need.ReferralNo, now, facts with
         {
             ReferralId = need.ReferralId, ReferralNo = need.ReferralNo, Attempt = attempt,
-        })));
-    }
+        }));
 
     /// <summary>Tells an event that is about no referral, with the commit.</summary>
-    public void Say(string type, string subject, DateTimeOffset at, SchedulingFacts facts)
-    {
-        var id = Guid.NewGuid();
-        _events.Add((id, type, EventBodies.Write(id, type, subject, at, facts)));
-    }
+    public void Say(string type, string subject, DateTimeOffset at, SchedulingFacts facts) => _events.Add((Guid.NewGuid(), type, subject, at, facts));
 
     // what is said about a referral is numbered, so that its hearers can tell older news from newer
     private Task<long> NextAttempt(Need need) =>
@@ -74,6 +67,10 @@ internal sealed class Change(
     public async Task Commit()
     {
         if (_events.Count > 0)
+        {
+            // with a place that is held goes where it is and what to bring
+            var held = _events.Where(e => e.Type is SchedulingEvents.Booked or SchedulingEvents.Rescheduled).Select(e => e.Facts.BookingId!.Value).ToArray();
+            var told = held.Length == 0 ? [] : await Instructions.Of(connection, held);
             await connection.ExecuteAsync("""
                 insert into outbox (message_id, exchange, routing_key, body)
                 select id, @exchange, type, body
@@ -84,8 +81,10 @@ internal sealed class Change(
                     exchange = SchedulingEvents.Exchange,
                     ids = _events.Select(e => e.Id).ToArray(),
                     types = _events.Select(e => e.Type).ToArray(),
-                    bodies = _events.Select(e => e.Body).ToArray(),
+                    bodies = _events.Select(e => EventBodies.Write(e.Id, e.Type, e.Subject, e.At, told.GetValueOrDefault(e.Facts.BookingId ?? default) is { } instruction
+                        ? e.Facts with { Place = instruction.Place, Bring = instruction.Bring } : e.Facts)).ToArray(),
                 });
+        }
         await transaction.CommitAsync();
         if (_events.Count > 0)
             outbox.Wake();

@@ -8,6 +8,9 @@ internal static class SchedulingProblems
     public static readonly ProblemType SlotTaken = new("slot-taken", 409,
         new("The slot has been taken", "该号源已被占用"),
         new("Choose one of 'alternatives', or another free slot.", "请从 alternatives 中选择，或另选空闲号源。"));
+    public static readonly ProblemType BedTaken = new("bed-taken", 409,
+        new("The bed is taken at that time", "该床位在该时间已被占用"),
+        new("Choose one of 'alternatives', or another day.", "请从 alternatives 中选择，或另选日期。"));
     public static readonly ProblemType SlotOverlaps = new("slot-overlaps", 409,
         new("The clinician has another slot at that time", "该医生在此时段已有其他号源"),
         new("Publish a slot that does not overlap, or raise the capacity of the one that stands.", "请发布不重叠的时段，或增加已有号源的容量。"));
@@ -49,7 +52,7 @@ internal static class SchedulingProblems
 
     public static readonly IReadOnlyList<ProblemType> All =
     [
-        SlotTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, OtherPlace, PlaceInUse,
+        SlotTaken, BedTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, OtherPlace, PlaceInUse,
         PlaceGone, NoSuchRound, RoundMade,
     ];
 }

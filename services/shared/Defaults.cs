@@ -31,6 +31,7 @@ public static class Defaults
         builder.Services.AddSingleton<Keys>();
         builder.Services.AddSingleton<Cursors>();
         builder.Services.AddSingleton<RateLimits>();
+        builder.Services.AddSingleton<ClientScopes>();
         builder.AddTokens();
         builder.AddDatabase();
         builder.AddMetrics();
@@ -87,6 +88,7 @@ public static class Defaults
         app.UseStatusCodePages(Complain);
         app.UseAuthentication();
         app.Use(app.Services.GetRequiredService<RateLimits>().Count);
+        app.Use(app.Services.GetRequiredService<ClientScopes>().Check);
         app.UseAuthorization();
         app.MapHealthChecks("/health/live", new() { Predicate = _ => false }).AllowAnonymous().ExcludeFromDescription();
         app.MapHealthChecks("/health/ready", new()

@@ -174,6 +174,8 @@ internal static class Examples
         StartsAt = Now.AddHours(24),
         EndsAt = Now.AddHours(72),
         Clinician = "dr-0001",
+        Place = "门诊楼三层302诊室",
+        Bring = ["身份证或社保卡", "转诊单"],
         CodeHash = Convert.ToBase64String(new byte[32]),
         Reason = "CLINICIAN_ABSENT",
         By = "Receiver",

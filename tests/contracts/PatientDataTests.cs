@@ -62,6 +62,8 @@ public sealed partial class PatientDataTests
             "ReferralFacts.Reason", "ReferralFacts.PreviousReceiver", "ReferralFacts.Resource", "ReferralFacts.Eligibility", "ReferralFacts.Flags",
             "BookingFacts.Resource", "DeadlineFacts.Timer", "DeadlineFacts.To", "SchedulingFacts.ReferralNo", "SchedulingFacts.Institution", "SchedulingFacts.Department",
             "SchedulingFacts.Resource", "SchedulingFacts.Clinician", "SchedulingFacts.CodeHash", "SchedulingFacts.Reason", "SchedulingFacts.By",
+            // the house's own words on where to go and what to bring, said of slots and wards before anybody is booked there
+            "SchedulingFacts.Place", "SchedulingFacts.Bring",
             "NotificationFacts.Institution", "NotificationFacts.Reason",
         ];
 

@@ -21,6 +21,8 @@ public sealed class ServiceHost<TProgram>(
         web.UseSetting("Auth:Issuer", Issuer.Name);
         web.UseSetting("Auth:Audience", Issuer.Audience);
         web.UseSetting("Auth:DevelopmentKeyFile", Issuer.Shared.KeyFile);
+        web.UseSetting("Auth:Clients:Issuer", ClientIssuer.Name);
+        web.UseSetting("Auth:Clients:Keys", ClientIssuer.Shared.KeysAddress);
         web.UseSetting("Codes:KeyFile", Issuer.Shared.SecretFile);
         web.UseSetting("Patients:KeyFile", Issuer.Shared.SecretFile);
         // a test asks as fast as it can

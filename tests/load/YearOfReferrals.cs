@@ -57,8 +57,18 @@ internal sealed class YearOfReferrals(Alliance alliance)
     private static async Task Fill(NpgsqlConnection connection, Guid model)
     {
         var columns = (await connection.QueryAsync<string>("""
-            select column_name from information_schema.columns where table_name = 'referral' and is_generated = 'NEVER' order by ordinal_position
-            """)).Select(c => $"\"{c}\"").ToArray();
+            select column_name from information_schema.columns
+            where table_schema = 'public' and table_name = 'referral' and is_generated = 'NEVER' order by ordinal_position
+            """)).AsList();
+        var changed = new Dictionary<string, string>
+        {
+            ["id"] = "l.id", ["referral_no"] = "'Y' || l.n", ["episode_id"] = "l.id", ["sender"] = "l.sender", ["receiver"] = "l.receiver", ["tried"] = "array[l.receiver]",
+            ["drafted_at"] = "l.at", ["submitted_at"] = "l.at", ["accepted_at"] = "l.at + interval '2 hours'", ["scheduled_at"] = "l.at + interval '3 hours'",
+            ["arrived_at"] = "l.at + interval '1 day'", ["treated_at"] = "l.at + interval '3 days'", ["ended_at"] = "l.at + interval '4 days'", ["rehab_eligible"] = "l.n % 2 = 0",
+            ["state"] = "case when l.fate = 0 then 'Declined' else 'Completed' end", ["outcome"] = "case when l.fate = 0 then null else 'NotReturned' end",
+            ["reason"] = "case when l.fate = 0 then 'OTHER' else 'CURED' end", ["rating"] = "1 + l.n % 5", ["sequence"] = "case when l.fate = 0 then 2 else 10 end",
+            ["version"] = "10", ["timers"] = "'[]'::jsonb", ["next_deadline"] = "null", ["next_deadline_at"] = "null",
+        };
         await connection.ExecuteAsync($"""
             create temp table life as
             select n, gen_random_uuid() as id, timestamptz '2025-01-01 00:00+08' + n * interval '5.25 minutes' as at,
@@ -66,16 +76,8 @@ internal sealed class YearOfReferrals(Alliance alliance)
                    case when n % 4 = 0 then '12210681DEM000022E' else '{Alliance.Tertiary}' end as receiver, n % 10 as fate
             from generate_series(1, {Referrals}) n;
             insert into referral ({string.Join(", ", columns)})
-            select {string.Join(", ", columns.Select(c => "(made.it)." + c))}
-            from life l
-            join referral r on r.id = @model
-            cross join lateral (select jsonb_populate_record(r, jsonb_build_object(
-                'id', l.id, 'referral_no', 'Y' || l.n, 'episode_id', l.id, 'sender', l.sender, 'receiver', l.receiver, 'tried', jsonb_build_array(l.receiver),
-                'drafted_at', l.at, 'submitted_at', l.at, 'accepted_at', l.at + interval '2 hours', 'scheduled_at', l.at + interval '3 hours',
-                'arrived_at', l.at + interval '1 day', 'treated_at', l.at + interval '3 days', 'rehab_eligible', l.n % 2 = 0,
-                'state', case when fate = 0 then 'Declined' else 'Completed' end, 'outcome', case when fate = 0 then null else 'NotReturned' end,
-                'ended_at', l.at + interval '4 days', 'reason', case when fate = 0 then 'OTHER' else 'CURED' end, 'rating', 1 + l.n % 5,
-                'sequence', case when fate = 0 then 2 else 10 end, 'version', 10, 'timers', '[]'::jsonb, 'next_deadline', null, 'next_deadline_at', null)) as it) made
+            select {string.Join(", ", columns.Select(c => changed.GetValueOrDefault(c, "r." + c)))}
+            from life l join referral r on r.id = @model
             """, new { model }, commandTimeout: 600);
         await connection.ExecuteAsync("""
             insert into history (referral_id, version, sequence, message_id, verb, event, from_state, to_state, leg, at, subject, institution, role, reason, detail)

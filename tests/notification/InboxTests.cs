@@ -1,5 +1,7 @@
 using System.Net;
 using System.Text.Json;
+using Dapper;
+using Npgsql;
 using Referrals.Contracts;
 
 namespace NotificationService.Tests;
@@ -65,6 +67,50 @@ public sealed class InboxTests(Service service)
         await service.Publish(referral.Next("closed", f => f with { Institution = referral.Sender, State = ReferralState.Closed }));
         await Line(referral.Receiver, "referral.up.closed");
         await Empty(referral.Sender);
+    }
+
+    [Fact]
+    public async Task An_event_that_fits_no_inbox_is_left_out_and_stops_nobody()
+    {
+        var (before, after) = (A.Referral(), A.Referral());
+        await using var connection = new NpgsqlConnection(service.Database.Super);
+        await connection.OpenAsync();
+        long poison;
+        // the writer waits until all three lie before it, so that it meets them in one batch
+        await using (var held = await connection.BeginTransactionAsync())
+        {
+            await connection.ExecuteAsync("select from inbox_progress for update", transaction: held);
+            await service.Publish(before.Next("submitted"));
+            await Logged(before);
+            poison = await Poison();
+            await service.Publish(after.Next("submitted"));
+            await Logged(after);
+            await held.RollbackAsync();
+        }
+        await Line(before.Receiver, "referral.up.submitted");
+        await Line(after.Receiver, "referral.up.submitted");
+        (await service.Count("inbox_progress where position > @poison", new { poison })).Should().Be(1);
+        // and it reads on in batches, not one by one for ever
+        var story = Enumerable.Range(0, 30).Select(_ => A.Referral()).ToArray();
+        await service.Publish([.. story.Select(r => r.Next("submitted"))]);
+        await Line(story[^1].Receiver, "referral.up.submitted");
+
+        Task Logged(TestReferral referral) => Eventually.Is(async () => await service.Count("event where referral_id = @Id", new { referral.Id }) == 1, "it is in the log");
+
+        async Task<long> Poison()
+        {
+            await using var other = new NpgsqlConnection(service.Database.Super);
+            await other.OpenAsync();
+            await using var transaction = await other.BeginTransactionAsync();
+            await other.ExecuteAsync("select pg_advisory_xact_lock(@Lock)", new { Sequencer.Lock }, transaction);
+            var position = await other.ExecuteScalarAsync<long>("""
+                insert into event (position, event_id, type, occurred_at, sensitive, body)
+                select max(position) + 1, gen_random_uuid(), 'referral.up.submitted', now(), false, '{"type":"referral.up.submitted","time":"yesterday"}' from event
+                returning position
+                """, transaction: transaction);
+            await transaction.CommitAsync();
+            return position;
+        }
     }
 
     [Fact]

@@ -39,12 +39,13 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
 
     private static string Phone() => "139" + Random.Shared.Next(10_000_000, 99_999_999);
 
-    private async Task<Guid> Ask(string notice, NoticeRecipient recipient, bool urgent = false, TimeSpan? until = null, Guid? id = null, string? key = null)
+    private async Task<Guid> Ask(string notice, NoticeRecipient recipient, bool urgent = false, TimeSpan? until = null, Guid? id = null, string? key = null,
+        string? no = null, long? sequence = null, string? where = null, string[]? bring = null)
     {
         var request = id ?? Guid.CreateVersion7();
         var box = SealedBox.Seal(key ?? service.PublicKey, request.ToString(), JsonSerializer.Serialize(recipient, Json.Lenient));
-        var body = new NoticeRequested(request, notice, "U260301000001003", urgent, "演示市中心医院",
-            new DateTimeOffset(2026, 3, 2, 1, 30, 0, TimeSpan.Zero), service.Clock.GetUtcNow() + (until ?? TimeSpan.FromDays(2)), Convert.ToBase64String(box));
+        var body = new NoticeRequested(request, notice, no ?? "U260301000001003", urgent, "演示市中心医院",
+            new DateTimeOffset(2026, 3, 2, 1, 30, 0, TimeSpan.Zero), service.Clock.GetUtcNow() + (until ?? TimeSpan.FromDays(2)), Convert.ToBase64String(box), where, bring, sequence);
         await service.Publish(JsonSerializer.Serialize(body, Json.Lenient), NoticeRequests.Requested, NoticeRequests.Exchange);
         return request;
     }
@@ -138,6 +139,48 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
     {
         await Ask("no-such-notice", new(Phone(), null));
         await Is(await Ask("accepted", new(Phone(), null)), "Sent");
+    }
+
+    [Fact]
+    public async Task A_notice_says_where_in_the_house_and_what_to_bring()
+    {
+        var phone = Phone();
+        await Is(await Ask("scheduled", new(phone, null), where: "门诊楼三层302诊室", bring: ["身份证或社保卡", "转诊单"]), "Sent");
+        service.Sms.TextsTo(phone).Single().Should().Contain("演示市中心医院门诊楼三层302诊室").And.Contain("身份证或社保卡、转诊单").And.Contain("3月2日 09:30");
+        new NoticeTemplates(Path.Combine(AppContext.BaseDirectory, "Notices", "Templates"))
+            .Text("reminder", "en", "U1", "City Hospital", DateTimeOffset.UnixEpoch, "Room 302", ["ID card", "X-ray"]).Should().Contain("City Hospital (Room 302)").And.Contain("ID card, X-ray");
+    }
+
+    [Fact]
+    public async Task News_of_an_appointment_takes_the_place_of_older_news_in_whatever_order_it_comes()
+    {
+        service.Clock.Advance(TimeSpan.FromHours(12));
+        try
+        {
+            var (first, second) = (Phone(), Phone());
+            var (no, other) = ("U" + Random.Shared.Next(), "U" + Random.Shared.Next());
+            var reminder = await Ask("reminder", new(first, null), no: no, sequence: 7);
+            await Is(reminder, "Waiting");
+            var moved = await Ask("rescheduled", new(first, null), no: no, sequence: 8);
+            await Is(reminder, "Expired");
+            (await service.Count("notice where id = @reminder and recipient is null", new { reminder })).Should().Be(1);
+            // the older news comes last
+            var cancelled = await Ask("booking-cancelled", new(second, null), no: other, sequence: 9);
+            await Is(cancelled, "Waiting");
+            var late = await Ask("reminder", new(second, null), no: other, sequence: 8);
+            var newest = await Ask("scheduled", new(second, null), no: other, sequence: 10);
+            await Is(newest, "Waiting");
+            service.Clock.Advance(TimeSpan.FromHours(10.1));
+            await Is(moved, "Sent");
+            await Is(newest, "Sent");
+            service.Sms.TextsTo(first).Should().ContainSingle();
+            service.Sms.TextsTo(second).Should().HaveCount(2);
+            (await service.Count("notice where id = @late", new { late })).Should().Be(0);
+        }
+        finally
+        {
+            service.Clock.Advance(TimeSpan.FromHours(1.9));
+        }
     }
 
     [Fact]

@@ -160,11 +160,11 @@ public sealed class A
     }
 
     /// <summary>Scheduling says something about it over the broker; whether anything comes of it is another matter.</summary>
-    public async Task Hears(string type, long attempt, Guid? booking = null, int? leg = null, string? codeHash = null, Guid? id = null) =>
+    public async Task Hears(string type, long attempt, Guid? booking = null, int? leg = null, string? codeHash = null, Guid? id = null, string? place = null, string[]? bring = null) =>
         await _host.SchedulingSays(type, new()
         {
             ReferralId = Id, ReferralNo = No, Leg = leg ?? (await Look()).GetProperty("leg").GetInt32(), Attempt = attempt,
-            BookingId = booking ?? Guid.NewGuid(), Institution = Receiver, Department = "03.03", Resource = "Slot", CodeHash = codeHash,
+            BookingId = booking ?? Guid.NewGuid(), Institution = Receiver, Department = "03.03", Resource = "Slot", CodeHash = codeHash, Place = place, Bring = bring,
             Reason = type == SchedulingEvents.BookingCancelled ? "BED_LOST" : null,
             StartsAt = _host.Clock.GetUtcNow().AddDays(1), EndsAt = _host.Clock.GetUtcNow().AddDays(1).AddMinutes(30),
         }, id);

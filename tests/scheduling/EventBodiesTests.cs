@@ -15,7 +15,7 @@ public sealed class EventBodiesTests
         {
             ReferralId = Guid.NewGuid(), ReferralNo = "ZZ1", Leg = 1, Attempt = 1, BookingId = Guid.NewGuid(),
             ReplacedBookingId = Guid.NewGuid(), Institution = "I", Department = "03.03", Resource = "Slot",
-            StartsAt = Scheduling.Monday, EndsAt = Scheduling.Monday, Clinician = "dr-1", CodeHash = "h", Reason = "R",
+            StartsAt = Scheduling.Monday, EndsAt = Scheduling.Monday, Clinician = "dr-1", Place = "P", Bring = ["B"], CodeHash = "h", Reason = "R",
             By = "System", FromPool = true, Free = [new(new(2027, 1, 4), 1)],
         };
 

@@ -33,6 +33,21 @@ public sealed class PatientNoticeTests(Scheduling scheduling)
     }
 
     [Fact]
+    public async Task Where_and_what_to_bring_go_with_the_news_of_a_booking_and_of_the_next_one()
+    {
+        var hospital = scheduling.NewInstitution();
+        await hospital.Registrar.Command("/v1/instructions", new { resource = "Slot", department = "03.03", bring = new[] { "心电图" }, place = "门诊大厅" });
+        var (referral, booking) = await Booked(hospital, "门诊楼三层302诊室");
+        var other = await hospital.Slot(day: 2);
+        (await hospital.Registrar.Command($"/v1/bookings/{booking}/reschedule", new { reason = "PATIENT_REQUEST", slotId = other }, ifMatch: "*")).EnsureSuccessStatusCode();
+
+        var told = (await scheduling.Said(referral)).Select(s => s.GetProperty("data")).ToArray();
+
+        told.Select(d => d.GetProperty("place").GetString()).Should().Equal("门诊楼三层302诊室", "门诊大厅");
+        told.Should().OnlyContain(d => d.GetProperty("bring")[0].GetString() == "心电图");
+    }
+
+    [Fact]
     public async Task The_calendar_file_says_when_and_where_and_names_nobody()
     {
         var (hospital, clinic) = (scheduling.NewInstitution(), scheduling.NewInstitution());

@@ -23,8 +23,6 @@ internal sealed record CreateEndpointRequest(
 /// <summary>An institution names an address for its webhooks and receives the secret that signs them, once.</summary>
 internal static class CreateEndpoint
 {
-    private const int MostEntries = 100;
-
     public static void Map(IEndpointRouteBuilder app) => app.MapPost("/endpoints", Handle)
         .Describe("createEndpoint", "Endpoints", "Create a webhook endpoint.",
             EndpointExamples.Roles + " The answer holds the signing secret (whsec_…), which is shown this once.")
@@ -40,7 +38,7 @@ internal static class CreateEndpoint
         var read = await RequestBody.Read<CreateEndpointRequest>(http);
         if (read.Problem is { } unreadable)
             return new ProblemResult(unreadable);
-        if (Check(read.Value!) is { } malformed)
+        if (EndpointChecks.Of(read.Value!) is { } malformed)
             return new ProblemResult(malformed);
         if (caller is null)
             return new ProblemResult(noCaller!);
@@ -57,51 +55,12 @@ internal static class CreateEndpoint
             opened: body => secrets.Open(caller.Scope, Convert.FromBase64String(body)));
     }
 
-    private static Problem? Check(CreateEndpointRequest request)
-    {
-        var checks = new Checks();
-        checks.Text(request.Url, "/url", 2000);
-        if (!string.IsNullOrWhiteSpace(request.Url) && request.Url.Length <= 2000)
-            checks.That(IsWebAddress(request.Url), "/url",
-                "An absolute http(s) URL without user name and fragment.", "应为不含用户名与片段的 http(s) 绝对地址。");
-        checks.Text(request.Description, "/description", 200, required: false);
-        Each(request.Types, "/types", EventFilter.IsUsable,
-            "No event has this type; e.g. referral.up.accepted or referral.down.*.", "没有此类型的事件，例如 referral.up.accepted 或 referral.down.*。");
-        Each(request.Departments, "/departments", d => d.Length is > 0 and <= 16,
-            "A department code, e.g. 03 or 03.01.", "应为诊疗科目代码，例如 03 或 03.01。");
-        Each(request.Partners, "/partners", p => p.Length == 18 && p.All(char.IsAsciiLetterOrDigit),
-            "A unified social credit code: 18 digits and letters.", "应为 18 位统一社会信用代码。");
-        return checks.Passed ? null : checks.Problem;
-
-        void Each(IReadOnlyList<string?>? entries, string pointer, Func<string, bool> usable, string en, string zh)
-        {
-            checks.That((entries?.Count ?? 0) <= MostEntries, pointer, $"At most {MostEntries} entries.", $"最多 {MostEntries} 项。");
-            for (var i = 0; i < Math.Min(entries?.Count ?? 0, MostEntries); i++)
-                checks.That(entries![i] is { } entry && usable(entry), $"{pointer}/{i}", en, zh);
-        }
-    }
-
-    private static bool IsWebAddress(string text) =>
-        Uri.TryCreate(text, UriKind.Absolute, out var url)
-        && (url.Scheme == Uri.UriSchemeHttps || url.Scheme == Uri.UriSchemeHttp)
-        && url.Host.Length > 0 && url.UserInfo.Length == 0 && url.Fragment.Length == 0;
-
     private static async Task<Command.Outcome> Create(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller,
         CreateEndpointRequest request, AddressGuard guard, Secrets secrets, WebhookSettings settings, DateTimeOffset now)
     {
         var url = new Uri(request.Url!);
-        switch (await guard.Refusal(url, CancellationToken.None))
-        {
-            case AddressRefusal.HttpsNeeded:
-                return new Problem(NotificationProblems.HttpsNeeded);
-            case AddressRefusal.NotPublic:
-                return new Problem(NotificationProblems.AddressRefused);
-            case AddressRefusal.Unknown:
-                return new Problem(NotificationProblems.AddressRefused)
-                {
-                    Detail = new("The host name does not resolve.", "主机名无法解析。"),
-                };
-        }
+        if (await EndpointChecks.Address(guard, url) is { } refused)
+            return refused;
 
         var id = Guid.CreateVersion7(now);
         var secret = Secrets.New();

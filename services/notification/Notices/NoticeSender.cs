@@ -29,6 +29,8 @@ internal sealed class NoticeSender(
         public byte[] Recipient { get; init; } = [];
         public int Attempts { get; init; }
         public DateTimeOffset ExpiresAt { get; init; }
+        public string? Whereabouts { get; init; }
+        public string[]? Bring { get; init; }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -63,7 +65,7 @@ internal sealed class NoticeSender(
             -- due again when a crashed worker's lease has run out
             update notice n set due_at = @leased
             where id in (select id from notice where state = 'Waiting' and due_at <= @now order by due_at limit @BatchSize for update skip locked)
-            returning id, template, referral_no, urgent, place, starts_at, recipient, attempts, expires_at
+            returning id, template, referral_no, urgent, place, starts_at, recipient, attempts, expires_at, whereabouts, bring
             """, new { now, leased = now + Lease, BatchSize })).AsList();
         await Task.WhenAll(due.Select(notice => Send(notice, ct)));
         return due.Count == BatchSize;
@@ -106,7 +108,7 @@ internal sealed class NoticeSender(
         {
             return new("none", "unreadable-recipient", true);
         }
-        return templates.Text(notice.Template, settings.Language, notice.ReferralNo, notice.Place, notice.StartsAt) is { } text
+        return templates.Text(notice.Template, settings.Language, notice.ReferralNo, notice.Place, notice.StartsAt, notice.Whereabouts, notice.Bring) is { } text
             ? await channels.Send(notice.Id, recipient.Phone, recipient.Email, text, ct)
             : new("none", "no-text", true);
     }

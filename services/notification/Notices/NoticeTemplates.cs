@@ -5,13 +5,18 @@ namespace NotificationService;
 
 /// <summary>
 /// The texts for patients: a file per notice and language in <c>Notices/Templates</c>. They may name the referral's
-/// number, place and time; there is nothing else they could name.
+/// number, place and time, where in the place and what to bring; there is nothing else they could name.
 /// </summary>
 internal sealed partial class NoticeTemplates
 {
     private static readonly TimeSpan ChinaTime = TimeSpan.FromHours(8);
     private static readonly string[] Languages = ["zh", "en"];
-    private static readonly HashSet<string> Known = ["no", "place", "time"];
+    private static readonly HashSet<string> Known = ["no", "place", "time", "where", "bring"];
+
+    private static readonly Dictionary<string, string> Usual = new()
+    {
+        ["zh"] = "身份证件、医保凭证和既往检查资料", ["en"] = "your identity document, insurance card and earlier results",
+    };
 
     private readonly Dictionary<(string Name, string Language), string> _texts = [];
 
@@ -29,7 +34,7 @@ internal sealed partial class NoticeTemplates
                 throw new InvalidOperationException($"Notice {file}: the name of the file is NAME.zh.txt or NAME.en.txt.");
             foreach (Match placeholder in Placeholder().Matches(text))
                 if (!Known.Contains(placeholder.Groups[1].Value))
-                    throw new InvalidOperationException($"Notice {file}: {placeholder.Value} is none of {{no}}, {{place}} and {{time}}.");
+                    throw new InvalidOperationException($"Notice {file}: {placeholder.Value} is none of {{no}}, {{place}}, {{time}}, {{where}} and {{bring}}.");
             _texts[(parts[0], parts[1])] = text;
         }
         foreach (var name in Names)
@@ -41,11 +46,15 @@ internal sealed partial class NoticeTemplates
     public IReadOnlyCollection<string> Names => [.. _texts.Keys.Select(k => k.Name).Distinct()];
 
     /// <summary>The text, or null when there is no such notice.</summary>
-    public string? Text(string name, string language, string no, string place, DateTimeOffset? time) =>
+    /// <param name="where">Where in the place; nothing stands for it when it is not known.</param>
+    /// <param name="bring">What to bring; what is usual when it is not known.</param>
+    public string? Text(string name, string language, string no, string place, DateTimeOffset? time, string? where = null, IReadOnlyList<string>? bring = null) =>
         !_texts.TryGetValue((name, language), out var text) ? null : Placeholder().Replace(text, placeholder => placeholder.Groups[1].Value switch
         {
             "no" => no,
             "place" => place,
+            "where" => where is null ? "" : language == "zh" ? where : $" ({where})",
+            "bring" => bring is not { Count: > 0 } ? Usual[language] : string.Join(language == "zh" ? "、" : ", ", bring),
             _ => time is not { } at ? "" : language == "zh"
                 ? at.ToOffset(ChinaTime).ToString("M月d日 HH:mm", CultureInfo.InvariantCulture)
                 : at.ToOffset(ChinaTime).ToString("d MMMM, HH:mm", CultureInfo.InvariantCulture),

@@ -13,6 +13,9 @@ internal sealed class WhenNoticeRequested(NpgsqlDataSource database, NoticeTempl
     public static readonly Subscription Subscription = new("notification-notice-requests",
         NoticeRequests.Exchange, [NoticeRequests.Requested], typeof(WhenNoticeRequested));
 
+    // after these an appointment that was told before is not the one to come to
+    private static readonly string[] Ending = ["rescheduled", "booking-cancelled", "no-show", "cancelled", "declined", "redirected", "expired"];
+
     public async Task Consume(ConsumeContext<NoticeRequested> context)
     {
         var notice = context.Message;
@@ -20,12 +23,20 @@ internal sealed class WhenNoticeRequested(NpgsqlDataSource database, NoticeTempl
             throw new InvalidOperationException($"There is no text for the notice '{notice.Notice}'.");
         var now = clock.GetUtcNow();
         await using var connection = await database.OpenConnectionAsync(context.CancellationToken);
+        // an appointment that was moved or fell away is not told any more, in whatever order the news came
         await connection.ExecuteAsync("""
-            insert into notice (id, template, referral_no, urgent, place, starts_at, recipient, state, due_at, expires_at, created_at)
-            values (@Id, @Notice, @ReferralNo, @Urgent, @Place, @StartsAt, @recipient, 'Waiting', @due, @ExpiresAt, @now)
+            with older as (
+                update notice set state = 'Expired', recipient = null, ended_at = @now
+                where referral_no = @ReferralNo and sequence < @Sequence and starts_at is not null and state = 'Waiting' and @ends
+            )
+            insert into notice (id, template, referral_no, urgent, place, starts_at, recipient, state, due_at, expires_at, created_at, whereabouts, bring, sequence)
+            select @Id, @Notice, @ReferralNo, @Urgent, @Place, @StartsAt, @recipient, 'Waiting', @due, @ExpiresAt, @now, @Where, @bring, @Sequence
+            where @StartsAt::timestamptz is null or not exists (
+                select from notice n where n.referral_no = @ReferralNo and n.sequence > @Sequence and n.template = any (@Ending))
             on conflict (id) do nothing
             """, new
         {
+            notice.Where, notice.Sequence, Ending, ends = Ending.Contains(notice.Notice), bring = notice.Bring?.ToArray(),
             notice.Id, notice.Notice, notice.ReferralNo, notice.Urgent, notice.Place, notice.StartsAt, notice.ExpiresAt, now,
             recipient = Convert.FromBase64String(notice.Recipient),
             due = notice.Urgent ? now : settings.Awake(now),

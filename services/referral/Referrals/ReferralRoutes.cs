@@ -30,6 +30,7 @@ internal static class ReferralRoutes
         ["Indicators"] = "Figures of institutions and alliances, with their definitions.",
         ["Accountability"] = "Refusals, silences, held-over patients, complaints, and the ledger of patients sent down.",
         ["Certificates"] = "What an insurer may rely on.",
+        ["Clients"] = "Software of an institution: its secrets, its limits, its tokens.",
         ["Moves"] = "What the parties do with a referral; the state machine decides.",
         ["Contracts"] = "Family-doctor contracts: who signed with whom.",
         ["Settings"] = "What an alliance sets for its members, and how long each timer is.",

@@ -13,6 +13,9 @@ internal readonly record struct Reply<T>(T? Answer, Problem? Refusal, int Status
     public static implicit operator Reply<T>(Problem refusal) => new(null, refusal);
 }
 
+/// <summary>How an answer is kept where its words are not for whoever reads the database, and how it is opened for a repetition.</summary>
+internal sealed record Kept(Func<string, string> Close, Func<string, string> Open);
+
 /// <summary>Commands that move no referral: once for each Idempotency-Key, all of it in one transaction.</summary>
 internal sealed class Once(NpgsqlDataSource database, TimeProvider clock)
 {
@@ -21,12 +24,12 @@ internal sealed class Once(NpgsqlDataSource database, TimeProvider clock)
     public DateTimeOffset Now => clock.GetUtcNow();
 
     /// <summary>Caller, body and key, or the first refusal of those that need no look at the tables.</summary>
-    public static async Task<(Caller? Caller, T? Body, IdempotencyKey? Key, IResult? Refused)> Read<T>(HttpContext http) where T : class, ICommand
+    public static async Task<(Caller? Caller, T? Body, IdempotencyKey? Key, IResult? Refused)> Read<T>(HttpContext http, bool optional = false) where T : class, ICommand
     {
         var (caller, unusable) = Caller.Of(http);
         if (caller is null)
             return (null, null, null, new ProblemResult(unusable!));
-        var (body, malformed, bytes) = await RequestBody.Read<T>(http);
+        var (body, malformed, bytes) = await RequestBody.Read<T>(http, optional);
         if (malformed is not null)
             return (null, null, null, new ProblemResult(malformed));
         var checks = new Checks();
@@ -38,17 +41,17 @@ internal sealed class Once(NpgsqlDataSource database, TimeProvider clock)
     }
 
     /// <summary>A repetition gets the kept answer; of two at once the second waits for the first.</summary>
-    public async Task<IResult> Run<T>(IdempotencyKey key, Func<NpgsqlConnection, NpgsqlTransaction, Task<Reply<T>>> step, Func<T, string>? location = null)
-        where T : class
+    public async Task<IResult> Run<T>(
+        IdempotencyKey key, Func<NpgsqlConnection, NpgsqlTransaction, Task<Reply<T>>> step, Func<T, string>? location = null, Kept? kept = null) where T : class
     {
         for (var round = 1; ; round++)
         {
             await using var connection = await database.OpenConnectionAsync();
             try
             {
-                var (kept, reused) = await Idempotency.Find(connection, key);
-                if (kept is not null)
-                    return Idempotency.Replay(kept);
+                var (answered, reused) = await Idempotency.Find(connection, key);
+                if (answered is not null)
+                    return Idempotency.Replay(kept is null ? answered : answered with { Body = kept.Open(answered.Body) });
                 if (reused is not null)
                     return new ProblemResult(reused);
                 await using var transaction = await connection.BeginTransactionAsync();
@@ -56,7 +59,7 @@ internal sealed class Once(NpgsqlDataSource database, TimeProvider clock)
                 if (answer is null)
                     return new ProblemResult(refusal!);
                 var body = JsonSerializer.Serialize(answer, ServiceDefaults.Json.Lenient);
-                await Idempotency.Keep(connection, transaction, key, new(status, body, null, location?.Invoke(answer)));
+                await Idempotency.Keep(connection, transaction, key, new(status, kept?.Close(body) ?? body, null, location?.Invoke(answer)));
                 await transaction.CommitAsync();
                 return new Answered(body, status, location?.Invoke(answer));
             }

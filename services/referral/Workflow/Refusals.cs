@@ -84,7 +84,7 @@ internal static class Refusals
     [
         NotInThisState, UpOnly, DownOnly, NeverForEmergencies, EmergenciesOnly, NotThisKind, ReturnUnderWay, ReferredAgain, PatientKnown,
         RuleBroken, RuleWarning, Duplicate, ReviewNeeded, TriedBefore, WrongCode, RecognisedResultOnFile,
-        Infected, NotScannedYet, Erased, NothingToOpen, JudgedBefore, MustBeKept, NoCertificate, .. Alliances.DirectoryProblems.All,
+        Infected, NotScannedYet, Erased, NothingToOpen, JudgedBefore, MustBeKept, NoCertificate, .. Alliances.DirectoryProblems.All, .. Clients.ClientProblems.All,
     ];
 
     /// <summary>A rule with the member that breaks it.</summary>

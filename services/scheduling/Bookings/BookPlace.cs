@@ -10,13 +10,20 @@ using ServiceDefaults.Http;
 namespace SchedulingService.Bookings;
 
 /// <param name="Referral">Id or number of a referral that wants a place.</param>
-/// <param name="SlotId">The slot to take.</param>
+/// <param name="SlotId">The slot to take; for a bed wardId and bed instead.</param>
 /// <param name="Hold">True: keep it for two minutes, until it is confirmed; what the referral has now stays so long.</param>
 /// <param name="BeyondCapacity">True: also use the room beyond the capacity; the institution that has the slot alone may.</param>
-internal sealed record BookPlaceRequest(string Referral, Guid SlotId, bool Hold = false, bool BeyondCapacity = false);
+/// <param name="WardId">The ward of the bed to take; the institution that has it alone chooses beds.</param>
+/// <param name="Bed">Label of the bed, e.g. 03.</param>
+/// <param name="StartsAt">From when on, for a bed; from the beginning of the referral's window, or now, when absent.</param>
+internal sealed record BookPlaceRequest(
+    string Referral, Guid? SlotId = null, bool Hold = false, bool BeyondCapacity = false, Guid? WardId = null, string? Bed = null, DateTimeOffset? StartsAt = null)
+{
+    public bool IsForABed => WardId is not null;
+}
 
 /// <summary>
-/// Either party chooses a slot itself, for a referral that waits or whose place shall change. Holding first and
+/// Either party chooses a slot itself, and the ward's desk a bed, for a referral that waits or whose place shall change. Holding first and
 /// confirming then leaves time to ask the patient.
 /// </summary>
 internal static class BookPlace
@@ -29,7 +36,7 @@ internal static class BookPlace
     public static void Map(IEndpointRouteBuilder routes)
     {
         routes.MapPost("/bookings", Book).Command<BookPlaceRequest, BookingMoved>(
-            "bookPlace", "Bookings", "Takes a chosen slot for a referral that wants one, or holds it for two minutes.",
+            "bookPlace", "Bookings", "Takes a chosen slot (slotId) or bed (wardId and bed) for a referral that wants one, or holds a slot for two minutes.",
             """{"referral":"ZZ2611220001","slotId":"0b54f7b8-8f7b-4d2e-9c3a-5f0c6f1f6a01","hold":true}""", 201, Example);
         routes.MapPost("/bookings/{id:guid}/confirm", Confirm).Command<ConfirmRequest, BookingMoved>(
             "confirmBooking", "Bookings", "Turns a held place into a booking; what the referral had until then is given back.",
@@ -45,11 +52,16 @@ internal static class BookPlace
         var checks = new Checks();
         checks.Required(request.Referral, "/referral");
         Reading.Code(request.Referral, "/referral", checks);
+        checks.That((request.SlotId is null) == (request.WardId is not null && request.Bed is not null) && (request.WardId is null) == (request.Bed is null), "/slotId",
+            "Either slotId, or wardId and bed.", "slotId 与 wardId、bed 二选一。");
+        checks.Text(request.Bed, "/bed", 20, required: false);
+        checks.That(!request.IsForABed || !request.Hold && !request.BeyondCapacity, "/hold", "A bed is taken at once.", "床位不支持占号。");
+        checks.That(request.IsForABed || request.StartsAt is null, "/startsAt", "For a bed only.", "仅适用于床位。");
         if (!checks.Passed)
             return new ProblemResult(checks.Problem);
         if (await Find(database, request.Referral) is not { } seen || caller.Institution != seen.Sender && caller.Institution != seen.Receiver)
             return await Roles.NoParty(database, clock, caller, "booking.book", request.Referral);
-        if (!Roles.Staff.Contains(caller.Role) || request.BeyondCapacity && caller.Institution != seen.Receiver)
+        if (!Roles.Staff.Contains(caller.Role) || (request.BeyondCapacity || request.IsForABed) && caller.Institution != seen.Receiver)
             return new ProblemResult(Problems.Forbidden);
 
         return await commands.Run(command.Key, async change =>
@@ -60,16 +72,18 @@ internal static class BookPlace
                 return new Problem(SchedulingProblems.WantsNoPlace) { More = new Dictionary<string, object?> { ["state"] = need.State } };
             if (live.FirstOrDefault(b => !request.Hold || b.State == BookingState.Held || b.SlotId == request.SlotId) is { } standing)
                 return new Problem(SchedulingProblems.AlreadyBooked) { More = new Dictionary<string, object?> { ["bookingId"] = standing.Id, ["state"] = standing.State } };
+            if (request.IsForABed)
+                return await Bed(change, need, request, caller);
             // the line of the slot must be one the referral may stand in
             var name = await change.Connection.QuerySingleOrDefaultAsync<string>("select line from slot where id = @SlotId", new { request.SlotId });
             var line = need.Lines.FirstOrDefault(l => l.Name == name);
             if (line == default)
                 return SchedulingProblems.OtherPlace;
             // a crowd at one slot: who comes when it is full need not stand in the line to learn it
-            if (await ChooseSlot.Find(change, need, line, request.SlotId, request.BeyondCapacity) is (null, { } hopeless))
+            if (await ChooseSlot.Find(change, need, line, request.SlotId!.Value, request.BeyondCapacity) is (null, { } hopeless))
                 return hopeless;
             await Line.Pass(change, [line]);
-            var (place, impossible) = await ChooseSlot.Find(change, need, line, request.SlotId, request.BeyondCapacity);
+            var (place, impossible) = await ChooseSlot.Find(change, need, line, request.SlotId!.Value, request.BeyondCapacity);
             if (place is null)
                 return impossible!;
             var booking = await TakePlace.Take(change, need, place, need.Receiver, request.Hold ? change.Now + Held : null);
@@ -78,6 +92,22 @@ internal static class BookPlace
             await change.Audit(caller, request.Hold ? "booking.hold" : "booking.book", booking.Id);
             return Reply.Done(StatusCodes.Status201Created, BookingMoved.Of(booking), ETags.Of(booking.Version), $"/v1/bookings/{booking.Id}");
         }, http.RequestAborted);
+    }
+
+    private static async Task<Reply> Bed(Change change, Need need, BookPlaceRequest request, Caller caller)
+    {
+        var line = need.Lines.FirstOrDefault(l => l.IsForBeds);
+        if (line == default)
+            return SchedulingProblems.OtherPlace;
+        await Line.Pass(change, [line]);
+        var startsAt = request.StartsAt ?? (need.Window.From > change.Now ? need.Window.From : change.Now);
+        var (place, impossible) = await ChooseBed.Find(change, need, line, request.WardId!.Value, request.Bed!, startsAt, instead: null);
+        if (place is null)
+            return impossible!;
+        var booking = await TakePlace.Take(change, need, place, need.Receiver, null);
+        await JoinLines.Leave(change, need.ReferralId);
+        await change.Audit(caller, "booking.book", booking.Id);
+        return Reply.Done(StatusCodes.Status201Created, BookingMoved.Of(booking), ETags.Of(booking.Version), $"/v1/bookings/{booking.Id}");
     }
 
     private static async Task<IResult> Confirm(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, AppointmentCodes codes, TimeProvider clock)

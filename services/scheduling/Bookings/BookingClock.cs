@@ -8,15 +8,16 @@ using SchedulingService.Waiting;
 namespace SchedulingService.Bookings;
 
 /// <summary>
-/// What time does to bookings: a hold that was not confirmed ends, a slot nobody came to is missed, a bed that was kept
-/// two days goes back. Whoever is on the way or asked to cancel is left alone: that is for the referral service to say.
+/// What time does to bookings. A hold that was not confirmed ends. Who was missed and which bed goes back the referral
+/// service says, by the timers of its alliance: here is the long stop for what it has not said a day later. Whoever is
+/// on the way or asked to cancel is left alone.
 /// </summary>
 internal sealed class BookingClock(Changes changes, NpgsqlDataSource database, TimeProvider clock, IConfiguration configuration)
 {
     private const int Most = 100;
 
-    /// <summary>Minutes after a slot's end until it counts as missed.</summary>
-    private TimeSpan Grace => configuration.GetValue("Bookings:NoShowGrace", TimeSpan.FromMinutes(30));
+    /// <summary>How long after the end of slot or keeping a booking stands of which nobody has said anything.</summary>
+    private TimeSpan LongStop => configuration.GetValue("Bookings:LongStop", TimeSpan.FromDays(1));
 
     public Round Round => new("bookings", configuration.GetValue("Bookings:LookEvery", TimeSpan.FromSeconds(1)), Look);
 
@@ -24,8 +25,7 @@ internal sealed class BookingClock(Changes changes, NpgsqlDataSource database, T
         (select id, held_until as due from booking where state = 'Held' and held_until <= @Now order by held_until limit @Most)
         union all
         (select b.id, b.ends_at from booking b join need n using (referral_id)
-         where b.state = 'Booked' and b.ends_at <= case when b.slot_id is null then @Now else @Now - @Grace end
-           and b.ends_at <= @Now and n.state in ('Accepted', 'Waitlisted', 'NoShow')
+         where b.state = 'Booked' and b.ends_at <= @Now - @LongStop and n.state in ('Accepted', 'Waitlisted', 'NoShow')
            and (b.bed_id is not null or n.priority <> 'Emergency')
          order by b.ends_at limit @Most)
         """;
@@ -34,7 +34,7 @@ internal sealed class BookingClock(Changes changes, NpgsqlDataSource database, T
     {
         List<Guid> due;
         await using (var connection = await database.OpenConnectionAsync(ct))
-            due = [.. (await connection.QueryAsync<(Guid Id, DateTimeOffset Due)>(Due, new { Now = clock.GetUtcNow(), Grace, Most })).Select(d => d.Id)];
+            due = [.. (await connection.QueryAsync<(Guid Id, DateTimeOffset Due)>(Due, new { Now = clock.GetUtcNow(), LongStop, Most })).Select(d => d.Id)];
         foreach (var id in due)
             await End(id, ct);
         return due.Count >= Most;
@@ -45,7 +45,7 @@ internal sealed class BookingClock(Changes changes, NpgsqlDataSource database, T
     {
         await using var change = await changes.Begin(ct);
         var (need, booking) = await LockBooking.Of(change, id);
-        if (WhatHappens(booking, need, change.Now, Grace) is not { } state)
+        if (WhatHappens(booking, need, change.Now, LongStop) is not { } state)
             return;
         await Line.Pass(change, [booking.Line]);
         await LetGo.Of(change, booking, state);
@@ -58,14 +58,16 @@ internal sealed class BookingClock(Changes changes, NpgsqlDataSource database, T
     }
 
     /// <summary>The decision alone: the state a booking ends in now, or null when it stays.</summary>
-    public static BookingState? WhatHappens(Booking booking, Need need, DateTimeOffset now, TimeSpan grace)
+    public static BookingState? WhatHappens(Booking booking, Need need, DateTimeOffset now, TimeSpan longStop)
     {
         if (booking.State == BookingState.Held)
             return booking.HeldUntil <= now ? BookingState.Released : null;
         if (booking.State != BookingState.Booked || need.State is not (ReferralState.Accepted or ReferralState.Waitlisted or ReferralState.NoShow))
             return null;
+        if (booking.EndsAt + longStop > now)
+            return null;
         if (booking.BedId is not null)
-            return booking.EndsAt <= now ? BookingState.Cancelled : null;
-        return booking.EndsAt + grace <= now && need.Priority != Priority.Emergency ? BookingState.NoShow : null;
+            return BookingState.Cancelled;
+        return need.Priority != Priority.Emergency ? BookingState.NoShow : null;
     }
 }

@@ -38,6 +38,26 @@ internal static class Instructions
         _ => ["身份证或社保卡", "转诊单", "预约码", "既往病历和检查结果"],
     };
 
+    /// <summary>What is told of each of these bookings, as <see cref="GetBooking"/> shows it.</summary>
+    public static async Task<Dictionary<Guid, Instruction>> Of(NpgsqlConnection connection, Guid[] bookings)
+    {
+        var rows = await connection.QueryAsync<(Guid Id, string Resource, string? Place, string[]? Bring)>("""
+            select b.id, b.resource, coalesce(s.place, wd.place, i.place) as place, i.bring
+            from booking b
+            left join bed bd on bd.id = b.bed_id
+            left join ward wd on wd.id = bd.ward_id
+            left join slot s on s.id = b.slot_id
+            left join lateral (
+                select place, bring from instruction
+                where institution = b.institution and department in (b.department, '') and resource = b.resource
+                order by department desc
+                limit 1
+            ) i on true
+            where b.id = any (@bookings)
+            """, new { bookings });
+        return rows.ToDictionary(r => r.Id, r => new Instruction(r.Resource, r.Bring is { Length: > 0 } bring ? bring : Usual(r.Resource), Place: r.Place));
+    }
+
     private static async Task<IResult> Keep(HttpContext http, Commands commands)
     {
         var (command, refused) = await Commands.Read<Instruction>(http);

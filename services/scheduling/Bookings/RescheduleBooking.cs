@@ -8,16 +8,19 @@ namespace SchedulingService.Bookings;
 
 /// <param name="Reason">As for a cancellation.</param>
 /// <param name="SlotId">The slot to move to, for a booking of a slot.</param>
-/// <param name="StartsAt">The new day and hour, for a booking of a bed: the bed stays.</param>
+/// <param name="StartsAt">The new day and hour, for a booking of a bed; the hour stays when only the bed changes.</param>
 /// <param name="Note">Words for OTHER, at most 200 characters; the other party reads them.</param>
-internal sealed record RescheduleBookingRequest(string Reason, Guid? SlotId = null, DateTimeOffset? StartsAt = null, string? Note = null);
+/// <param name="WardId">The ward of another bed; the institution that has it alone chooses beds.</param>
+/// <param name="Bed">Label of the other bed.</param>
+internal sealed record RescheduleBookingRequest(
+    string Reason, Guid? SlotId = null, DateTimeOffset? StartsAt = null, string? Note = null, Guid? WardId = null, string? Bed = null);
 
 /// <summary>Either party moves a booking: the new place is taken before the old one is free for others.</summary>
 internal static class RescheduleBooking
 {
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapPost("/bookings/{id:guid}/reschedule", Reschedule).Command<RescheduleBookingRequest, BookingMoved>(
-            "rescheduleBooking", "Bookings", "Moves a booking to another slot (slotId), or a bed to another day (startsAt); a new booking replaces the old one.",
+            "rescheduleBooking", "Bookings", "Moves a booking to another slot (slotId), a bed to another day (startsAt) or to another bed (wardId and bed); a new booking replaces the old one.",
             """{"reason":"PATIENT_REQUEST","slotId":"0b54f7b8-8f7b-4d2e-9c3a-5f0c6f1f6a01"}""",
             201, """{"id":"9f1d2c9a-5a0e-4d5b-a6f4-1c2d3e4f5a05","referralId":"7c1f3c8e-2c55-4b0a-8f5e-8a1f0f1d9b03","state":"Booked","version":1,"startsAt":"2026-12-02T01:00:00+00:00","endsAt":"2026-12-02T01:30:00+00:00","actions":["cancel","reschedule"]}""")
             .NeedsIfMatch();
@@ -31,11 +34,12 @@ internal static class RescheduleBooking
         var (reason, wrong) = EndingReason.Of(request.Reason, request.Note);
         if (reason is null)
             return new ProblemResult(wrong!);
-        if ((request.SlotId is null) == (request.StartsAt is null))
-            return new ProblemResult(Problems.Bad("", "Either slotId or startsAt.", "slotId 与 startsAt 二选一。"));
+        var forABed = request.StartsAt is not null || request.WardId is not null;
+        if ((request.SlotId is null) != forABed || (request.WardId is null) != (request.Bed is null))
+            return new ProblemResult(Problems.Bad("", "Either slotId, or startsAt, wardId and bed.", "slotId 与 startsAt、wardId、bed 二选一。"));
         if (await GetBooking.Find(database, id, codes) is not { } seen || !GetBooking.IsParty(command.Caller, seen))
             return await Roles.NoParty(database, clock, command.Caller, "booking.reschedule", id.ToString());
-        if (!Roles.Staff.Contains(command.Caller.Role))
+        if (!Roles.Staff.Contains(command.Caller.Role) || request.WardId is not null && command.Caller.Institution != seen.Institution)
             return new ProblemResult(Problems.Forbidden);
 
         return await commands.Run(command.Key, async change =>
@@ -46,7 +50,13 @@ internal static class RescheduleBooking
             if (old.State != BookingState.Booked)
                 return CancelBooking.Ended(old);
             await Line.Pass(change, [old.Line]);
-            var (place, impossible) = old.BedId is null ? await FindSlot(change, need, old, request.SlotId) : SameBed(change, old, request.StartsAt);
+            var (place, impossible) = (old.BedId, request.WardId) switch
+            {
+                (null, null) => await FindSlot(change, need, old, request.SlotId),
+                (not null, { } ward) => await OtherBed(change, need, old, ward, request.Bed!, request.StartsAt),
+                (not null, null) => SameBed(change, old, request.StartsAt),
+                _ => (null, SchedulingProblems.OtherPlace),
+            };
             if (place is null)
                 return impossible!;
 
@@ -65,6 +75,10 @@ internal static class RescheduleBooking
             {
                 BedId = old.BedId, Department = old.Department, Resource = old.Resource, StartsAt = start, EndsAt = start + TakePlace.BedIsKept,
             }, null);
+
+    // a bed that is kept from an hour gone by is kept from now on
+    private static Task<(Place?, Problem?)> OtherBed(Change change, Need need, Booking old, Guid ward, string bed, DateTimeOffset? startsAt) =>
+        ChooseBed.Find(change, need, old.Line, ward, bed, startsAt ?? (old.StartsAt > change.Now ? old.StartsAt : change.Now), instead: old.Id);
 
     private static async Task<(Place?, Problem?)> FindSlot(Change change, Need need, Booking old, Guid? slotId) =>
         slotId is not { } id || id == old.SlotId

@@ -9,6 +9,10 @@ namespace SchedulingService.Waiting;
 /// <summary>Gives free places to those who stand in line: priority, then contract, then time.</summary>
 internal static class ServeLine
 {
+    private const string Whose = "w.institution = @Institution and @line = any (w.lines)";
+    // a statement of its own: one text for both would read the whole line to find a single referral in it
+    private const string HisAlone = Whose + " and w.referral_id = @only";
+
     // One statement: whose turn it is, the place that fits him first, and he has it.
     // Whoever is being changed at this very moment (skip locked) is passed over: that change asks for itself.
     // Who waited past his window is served by the first place at all.
@@ -29,14 +33,14 @@ internal static class ServeLine
                 order by s.starts_at, s.id
                 limit 1
             ) place
-            where w.institution = @Institution and @line = any (w.lines) and (@only::uuid is null or w.referral_id = @only)
+            where {Whose}
             order by w.rank, w.since, w.referral_id
             limit 1
             for update of n skip locked
         )
         """;
 
-    private const string ForABed = """
+    private const string ForABed = $"""
         with turn as (
             select n, w.institution, place.*, null::uuid as slot_id, null as clinician, null::date as pool_week,
                    place.starts_at + @BedIsKept as ends_at, tstzrange(place.starts_at, null) as during
@@ -59,7 +63,7 @@ internal static class ServeLine
                 order by wd.eligibility is null, wd.department is distinct from n.department, wd.name, b.label
                 limit 1
             ) place
-            where w.institution = @Institution and @line = any (w.lines) and (@only::uuid is null or w.referral_id = @only)
+            where {Whose}
             order by w.rank, w.since, w.referral_id
             limit 1
             for update of n skip locked
@@ -103,7 +107,7 @@ internal static class ServeLine
     {
         var (id, code) = (Guid.NewGuid(), AppointmentCodes.New());
         var taken = await change.Connection.QueryAsync<Need, Booking, (Need Need, Booking Booking)>(
-            (line.IsForBeds ? ForABed : ForASlot) + TakeIt, (need, booking) => (need, booking), new
+            Statement(line.IsForBeds, only is not null), (need, booking) => (need, booking), new
             {
                 line = line.Name, line.Institution, only, change.Now, TakePlace.BedIsKept,
                 id, sealedCode = change.Codes.Seal(id, code), lookup = change.Codes.Lookup(line.Institution, code),
@@ -115,4 +119,15 @@ internal static class ServeLine
         }
         return null;
     }
+
+    private static string Statement(bool beds, bool alone) => (beds, alone) switch
+    {
+        (false, false) => ForASlot + TakeIt,
+        (false, true) => AloneForASlot,
+        (true, false) => ForABed + TakeIt,
+        (true, true) => AloneForABed,
+    };
+
+    private static readonly string AloneForASlot = (ForASlot + TakeIt).Replace(Whose, HisAlone, StringComparison.Ordinal);
+    private static readonly string AloneForABed = (ForABed + TakeIt).Replace(Whose, HisAlone, StringComparison.Ordinal);
 }

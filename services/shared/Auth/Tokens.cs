@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.IdentityModel.Protocols;
 using Microsoft.IdentityModel.Protocols.OpenIdConnect;
@@ -12,7 +13,10 @@ using ServiceDefaults.Http;
 
 namespace ServiceDefaults.Auth;
 
-/// <summary>Bearer tokens of an OIDC issuer, or of the local development issuer outside Production.</summary>
+/// <summary>
+/// Bearer tokens of an OIDC issuer, or of the local development issuer outside Production; and of the issuer of machine
+/// clients beside it.
+/// </summary>
 public static class Tokens
 {
     public static void AddTokens(this WebApplicationBuilder builder)
@@ -22,10 +26,16 @@ public static class Tokens
         if (developmentKey is null && settings["Authority"] is null)
             throw new InvalidOperationException("Set Auth:Authority to the OIDC issuer, or Auth:DevelopmentKeyFile in development.");
 
-        builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(jwt =>
+        builder.Services.TryAddSingleton(ClientKeys.OverHttp(builder.Configuration));
+        builder.Services.AddSingleton<ClientKeys>();
+        builder.Services.AddSingleton<ClientTokens>();
+        builder.Services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme).Configure<ClientTokens>((jwt, clients) =>
         {
             jwt.TokenHandlers.Clear();
-            jwt.TokenHandlers.Add(new RememberedTokens { MapInboundClaims = false });
+            jwt.TokenHandlers.Add(new RememberedTokens(clients) { MapInboundClaims = false });
+        });
+        builder.Services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(jwt =>
+        {
             jwt.IncludeErrorDetails = false;
             jwt.TokenValidationParameters = new()
             {
@@ -62,6 +72,16 @@ public static class Tokens
             }
             jwt.Events = new()
             {
+                OnTokenValidated = async validated =>
+                {
+                    var services = validated.HttpContext.RequestServices;
+                    if (!services.GetRequiredService<ClientTokens>().Issued(validated.Principal!))
+                        return;
+                    // that issuer speaks for programs: what says otherwise was signed by mistake
+                    if (validated.Principal!.FindFirst("role")?.Value != nameof(Role.Machine)
+                        || services.GetService<ClientStands>() is { } stands && !await stands(validated.Principal.FindFirst("sub")?.Value ?? ""))
+                        validated.Fail("refused");
+                },
                 OnChallenge = challenge =>
                 {
                     challenge.HandleResponse();

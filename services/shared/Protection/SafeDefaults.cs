@@ -57,6 +57,15 @@ public static class SafeDefaults
             yield return "Auth:Authority is missing; it names the OIDC issuer.";
         else if (!authority.StartsWith("https://", StringComparison.OrdinalIgnoreCase))
             yield return "Auth:Authority is not an https address.";
+        if (configuration["Auth:Clients:Issuer"] is { } clients)
+        {
+            if (!clients.StartsWith("https://", StringComparison.OrdinalIgnoreCase))
+                yield return "Auth:Clients:Issuer is not an https address.";
+            if (clients.TrimEnd('/').Equals((configuration["Auth:Issuer"] ?? configuration["Auth:Authority"])?.TrimEnd('/'), StringComparison.OrdinalIgnoreCase))
+                yield return "Auth:Clients:Issuer is the issuer of people's tokens, too.";
+        }
+        if (configuration["Auth:Clients:Keys"]?.StartsWith("https://", StringComparison.OrdinalIgnoreCase) == false && !Inside(configuration))
+            yield return "Auth:Clients:Keys is not an https address; set Tls:Inside=trusted-network where the network itself is protected.";
 
         var tls = configuration["Tls:TerminatedBy"];
         if (tls is not ("proxy" or "service"))

@@ -170,6 +170,8 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
             },
             Stranger = Stranger, WrongRole = host.As(ReferralHost.Tertiary, "Registrar"),
         },
+        new("/v1/clients") { Party = _ => ClinicHead, WrongRole = Clinic },
+        new("/v1/clients/{id}") { Thing = async () => [await Clients.Machine.Created(host)], Party = _ => ClinicHead, Stranger = host.As(ReferralHost.Stranger, "Head"), WrongRole = Clinic },
         new("post /v1/referrals") { Body = A.UpwardSlip().ToJsonString(), Party = _ => Clinic, WrongRole = host.As(ReferralHost.Township, "Insurer") },
     ];
 
@@ -202,7 +204,10 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         return [(await broken.Json()).GetProperty("id").GetString()!];
     }
 
-    protected override IReadOnlyCollection<string> WithoutToken => [.. base.WithoutToken, "get /.well-known/jwks.json", "get /v1/open/indicators"];
+    protected override IReadOnlyCollection<string> WithoutToken =>
+    [
+        .. base.WithoutToken, "get /.well-known/jwks.json", "get /v1/open/indicators", "post /oauth2/token", "get /oauth2/jwks", "get /.well-known/oauth-authorization-server",
+    ];
 
     private async Task<string> Complaint()
     {
@@ -211,6 +216,7 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
         return (await filed.Json()).GetProperty("no").GetString()!;
     }
 
+    private HttpClient ClinicHead => host.As(ReferralHost.Township, "Head");
     private HttpClient Head => host.As(ReferralHost.Tertiary, "Head");
     private HttpClient Stranger => host.As(ReferralHost.Stranger);
     private HttpClient Clinic => host.As(ReferralHost.Township);

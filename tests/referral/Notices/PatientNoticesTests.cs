@@ -97,6 +97,39 @@ public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : ICla
     }
 
     [Fact]
+    public async Task Where_to_go_and_what_to_bring_come_from_scheduling_and_follow_the_newest_booking()
+    {
+        await using var requests = await Requests.Of(host);
+        var referral = await A.Accepted(host, Reachable);
+        await referral.Hears(SchedulingEvents.Booked, 1, place: "门诊楼三层302诊室", bring: ["身份证或社保卡", "转诊单"]);
+        var notice = await requests.Next("scheduled", referral);
+        notice.Where.Should().Be("门诊楼三层302诊室");
+        notice.Bring.Should().Equal("身份证或社保卡", "转诊单");
+
+        host.Clock.Advance(TimeSpan.FromHours(6));
+        await referral.Hears(SchedulingEvents.Rescheduled, 2, place: "门诊楼五层", bring: ["医保卡"]);
+        var moved = await requests.Next("rescheduled", referral);
+        (moved.Where, moved.StartsAt - notice.StartsAt).Should().Be(("门诊楼五层", TimeSpan.FromHours(6)));
+        moved.Sequence.Should().BeGreaterThan(notice.Sequence!.Value);
+        await host.Pass(TimeSpan.FromHours(22.1));
+        var reminder = await requests.Next("reminder", referral);
+        (reminder.Where, reminder.StartsAt).Should().Be(("门诊楼五层", moved.StartsAt), "it reminds of the appointment that stands");
+        reminder.Bring.Should().Equal("医保卡");
+    }
+
+    [Fact]
+    public async Task The_name_of_a_clinic_that_gives_the_illness_away_stays_out()
+    {
+        await using var requests = await Requests.Of(host);
+        var referral = await A.Accepted(host, Reachable);
+        await host.Database.Execute("update referral set department = '15.01' where id = @Id", new { referral.Id });
+        await referral.Hears(SchedulingEvents.Booked, 1, place: "精神科门诊", bring: ["身份证或社保卡"]);
+        var notice = await requests.Next("scheduled", referral);
+        notice.Where.Should().BeNull();
+        requests.Heard.Select(h => h.Body).Should().OnlyContain(body => !body.Contains("精神"));
+    }
+
+    [Fact]
     public async Task The_patient_is_reminded_two_hours_before_and_asked_where_nobody_came()
     {
         await using var requests = await Requests.Of(host);

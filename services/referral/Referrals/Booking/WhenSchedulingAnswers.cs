@@ -1,5 +1,6 @@
 using MassTransit;
 using Referrals.Contracts;
+using ReferralService.Notices;
 using ReferralService.Referrals.Journey;
 using ReferralService.Workflow;
 using ServiceDefaults.Auth;
@@ -10,7 +11,7 @@ namespace ReferralService.Referrals.Booking;
 /// Hears what scheduling decided. A duplicate, a late answer or an answer to an earlier leg changes nothing: the
 /// machine refuses it, and scheduling frees the place when it hears where the referral stands.
 /// </summary>
-internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore store, ILogger<WhenSchedulingAnswers> log) : IConsumer<SchedulingEvent>
+internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore store, AppointmentAdvice advice, ILogger<WhenSchedulingAnswers> log) : IConsumer<SchedulingEvent>
 {
     public const string Queue = "referral-scheduling-events";
 
@@ -22,12 +23,15 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
 
     private static readonly Actor Desk = new(Side.Receiver, "scheduling", "", nameof(Role.Registrar), null);
 
-    public Task Consume(ConsumeContext<SchedulingEvent> context)
+    public async Task Consume(ConsumeContext<SchedulingEvent> context)
     {
         var (e, facts) = (context.Message, context.Message.Data);
         if (facts.ReferralId is not { } referral)
-            return Task.CompletedTask;
-        return e.Type switch
+            return;
+        // before the move: whoever hears of the move finds it
+        if (e.Type is SchedulingEvents.Booked or SchedulingEvents.Rescheduled)
+            await advice.Keep(facts);
+        await (e.Type switch
         {
             SchedulingEvents.Booked or SchedulingEvents.Rescheduled => Raise(e, referral, m => m.Booked, new RecordBooking(
                 facts.Leg ?? 0, facts.Attempt ?? 0, facts.BookingId!.Value, facts.Resource!, facts.StartsAt!.Value, facts.EndsAt!.Value,
@@ -41,7 +45,7 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
             SchedulingEvents.CheckedIn => Raise(e, referral, m => m.Arrive,
                 new RecordArrival("", null, null, null, null) { CodeHash = facts.CodeHash }, early: Early, by: Desk),
             _ => Task.CompletedTask,
-        };
+        });
 
         // the end of a booking whose beginning is still on its way: it waits a few tries for it, and no longer
         bool Early(Referral r) => context.GetRetryAttempt() < 5 && facts.Leg == r.Leg && facts.Attempt > r.BookingAttempt && facts.BookingId != r.BookingId && !r.IsFinal;
