@@ -237,6 +237,8 @@ password_encryption = 'scram-sha-256'
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_error_verbosity = terse
+# Which statement costs what: select * from pg_stat_statements. It keeps their text without values.
+shared_preload_libraries = 'pg_stat_statements'
 CONF
   mv -- "$fresh" "$postgres_data"
 }

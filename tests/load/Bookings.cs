@@ -1,53 +1,47 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using Deployed;
-using Npgsql;
-using TestKit;
+using RabbitMQ.Client;
+using RabbitMQ.Client.Events;
 
 namespace Load;
 
 /// <summary>
-/// Tells when a referral is booked. One question to the database for all who wait, so that asking is no load of its own.
+/// Tells when a referral is booked, as a subscriber hears it: from the broker, without asking anybody.
 /// </summary>
 internal sealed class Bookings(Alliance alliance) : IAsyncDisposable
 {
-    private readonly ConcurrentDictionary<Guid, TaskCompletionSource> _waiting = new();
-    private readonly CancellationTokenSource _end = new();
-    private Task? _reading;
+    private readonly ConcurrentDictionary<Guid, TaskCompletionSource> _booked = new();
+    private IConnection? _connection;
+
+    public async Task Listen()
+    {
+        _connection = await new ConnectionFactory { Uri = new Uri(alliance.RabbitMq) }.CreateConnectionAsync();
+        var channel = await _connection.CreateChannelAsync();
+        var queue = (await channel.QueueDeclareAsync()).QueueName;
+        await channel.QueueBindAsync(queue, "referral-events", "referral.*.scheduled");
+        var consumer = new AsyncEventingBasicConsumer(channel);
+        consumer.ReceivedAsync += (_, told) =>
+        {
+            var reader = new Utf8JsonReader(told.Body.Span);
+            using var body = JsonDocument.ParseValue(ref reader);
+            Told(body.RootElement.GetProperty("data").GetProperty("id").GetGuid()).TrySetResult();
+            return Task.CompletedTask;
+        };
+        await channel.BasicConsumeAsync(queue, autoAck: true, consumer);
+    }
 
     public async Task Of(Guid referral)
     {
-        var booked = _waiting.GetOrAdd(referral, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
-        _ = LazyInitializer.EnsureInitialized(ref _reading, () => Task.Run(Read));
-        await booked.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        await Told(referral).Task.WaitAsync(TimeSpan.FromSeconds(20));
+        _booked.TryRemove(referral, out _);
     }
 
-    private async Task Read()
-    {
-        await using var connection = new NpgsqlConnection(alliance.Referral.Database.Super);
-        await connection.OpenAsync();
-        await using var command = new NpgsqlCommand("select id from referral where id = any($1) and scheduled_at is not null", connection);
-        var ids = new NpgsqlParameter<Guid[]>();
-        command.Parameters.Add(ids);
-        await command.PrepareAsync();
-        while (!_end.IsCancellationRequested)
-        {
-            ids.TypedValue = [.. _waiting.Keys];
-            if (ids.TypedValue.Length > 0)
-            {
-                await using var reader = await command.ExecuteReaderAsync();
-                while (await reader.ReadAsync())
-                    if (_waiting.TryRemove(reader.GetGuid(0), out var booked))
-                        booked.TrySetResult();
-            }
-            await Task.Delay(2);
-        }
-    }
+    private TaskCompletionSource Told(Guid referral) => _booked.GetOrAdd(referral, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
 
     public async ValueTask DisposeAsync()
     {
-        await _end.CancelAsync();
-        if (_reading is not null)
-            await _reading;
-        _end.Dispose();
+        if (_connection is not null)
+            await _connection.DisposeAsync();
     }
 }

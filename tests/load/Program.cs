@@ -29,30 +29,37 @@ try
     await steps.Loops(8, Number("--warm", 20));
 
     var usage = new Usage(alliance);
-    await Loops(steps, usage, pg32);
-    Show((await steps.Submit(8, seconds)).Beside(pg8, 0.15).P95Within(25));
+    await using var statements = new Statements();
+    await Loops(steps, usage, statements, pg32);
+    if (Text("--only") is "loops")
+        Memory();
+    if (Text("--only") is "loops")
+        return results.Exists(r => r.Errors > 0) ? 1 : 0;
+    Show((await usage.Of(() => steps.Submit(8, seconds))).Beside(pg8, 0.15).P95Within(25));
     await steps.Stock(1500 * seconds / 2);
-    Show((await steps.Accept(8, seconds)).Beside(pg8, 0.2));
-    Show((await steps.Accept(32, seconds)).Beside(pg32, 0.35));
+    Show((await usage.Of(() => steps.Accept(8, seconds))).Beside(pg8, 0.2));
+    Show((await usage.Of(() => steps.Accept(32, seconds))).Beside(pg32, 0.35));
     await steps.Drained();
     await steps.Stock(500 * seconds);
-    Show((await steps.AcceptToScheduled(8, seconds)).Beside(pg8, 0.08).P95Within(40));
+    await statements.Forget();
+    var booked = Show((await usage.Of(() => steps.AcceptToScheduled(8, seconds))).Beside(pg8, 0.08).P95Within(40));
+    await Dearest(statements, booked, 40);
+    if (Text("--only") is "bookings")
+        return results.Exists(r => r.Errors > 0) ? 1 : 0;
 
     var webhooks = new Webhooks(alliance);
     Show((await webhooks.Latency(seconds)).P50Within(12).P95Within(25));
     Show((await webhooks.Drain(200 * seconds)).Beside(pg8, 0.2));
-    await Reads(steps, pg8, "");
+    await Reads(steps, usage, pg8, "");
 
-    var megabytes = usage.Megabytes().ToArray();
-    Show(new Result($"memory in MB: {string.Join(" + ", megabytes.Select(m => $"{m.Key} {m.Value}"))}", megabytes.Sum(m => m.Value), null)
-        .Judged("≤ 450", megabytes.Sum(m => m.Value) <= 450));
+    Memory();
 
     foreach (var stored in new[] { 10_000, 100_000, 1_000_000 }.Where(n => n <= grow))
     {
         await new Growth(alliance).To(stored, await steps.One());
-        await Reads(steps, pg8, $", {stored:N0} stored");
+        await Reads(steps, usage, pg8, $", {stored:N0} stored");
         await steps.Stock(200 * seconds);
-        Show((await steps.Accept(8, seconds)).Named($"accept; 8 clients, {stored:N0} stored").Beside(pg8, 0.2));
+        Show((await usage.Of(() => steps.Accept(8, seconds))).Named($"accept; 8 clients, {stored:N0} stored").Beside(pg8, 0.2));
         await steps.Drained();
     }
     // last: a hundred thousand referrals more would stand in the way of the others
@@ -77,25 +84,38 @@ async Task<int> Judged()
     return results.Exists(r => r.Errors > 0) ? 1 : 0;
 }
 
-async Task Loops(Steps steps, Usage usage, Result pg32)
+async Task Loops(Steps steps, Usage usage, Statements statements, Result pg32)
 {
-    var before = usage.CpuSeconds();
-    var loops = Show((await steps.Loops(32, seconds * 2)).Beside(pg32, 0.015));
-    if (loops.Errors > 0 || loops.Count == 0)
+    await statements.Forget();
+    var loops = Show((await usage.Of(() => steps.Loops(32, seconds * 2))).Beside(pg32, 0.015));
+    if (loops.CpuMs is not { } sum)
         return;
-    var spent = usage.CpuSeconds().Select(part => (part.Key, Ms: (part.Value - before[part.Key]) * 1000 / loops.Count)).ToArray();
-    var sum = spent.Sum(part => part.Ms);
-    Show(new Result($"CPU ms a loop: {string.Join(" + ", spent.Select(part => $"{part.Key} {part.Ms:0.0}"))}", sum, null).Judged("≤ 20 ms", sum <= 20));
+    Show(new Result($"CPU ms a loop: {string.Join(" + ", loops.Parts.Select(part => $"{part.Key} {part.Value:0.0}"))}", sum, null).Judged("≤ 20 ms", sum <= 20));
+    await Dearest(statements, loops, 15);
 }
 
-async Task Reads(Steps steps, Result pg8, string suffix)
+// what the step spent the database's time on, each statement's share of one success
+async Task Dearest(Statements statements, Result step, int most)
+{
+    await foreach (var line in statements.Dearest(most, Math.Max(1, step.Count)))
+        Console.WriteLine("  " + line);
+}
+
+async Task Reads(Steps steps, Usage usage, Result pg8, string suffix)
 {
     var one = await steps.One();
     var list = Show((await Yardstick.Worklist(alliance, seconds)).Named("pgbench: the worklist's query; 8 clients" + suffix));
-    Show((await steps.Worklist(8, seconds)).Named("worklist of 20, masked; 8 clients" + suffix).Beside(list, 0.3).P95Within(8));
+    Show((await usage.Of(() => steps.Worklist(8, seconds))).Named("worklist of 20, masked; 8 clients" + suffix).Beside(list, 0.3).P95Within(8));
     var detail = Show((await Yardstick.Detail(alliance, one, seconds)).Named("pgbench: the detail's query; 8 clients" + suffix));
-    Show((await steps.Detail("detail without patient" + suffix, one, "OPERATIONS", seconds)).Beside(detail, 0.3));
-    Show((await steps.Detail("detail with patient, audited" + suffix, one, "TREATMENT", seconds)).Beside(pg8, 0.3));
+    Show((await usage.Of(() => steps.Detail("detail without patient" + suffix, one, "OPERATIONS", seconds))).Beside(detail, 0.3));
+    Show((await usage.Of(() => steps.Detail("detail with patient, audited" + suffix, one, "TREATMENT", seconds))).Beside(pg8, 0.3));
+}
+
+void Memory()
+{
+    var megabytes = new Usage(alliance).Megabytes().ToArray();
+    Show(new Result($"memory in MB: {string.Join(" + ", megabytes.Select(m => $"{m.Key} {m.Value}"))}", megabytes.Sum(m => m.Value), null)
+        .Judged("≤ 450", megabytes.Sum(m => m.Value) <= 450));
 }
 
 Result Show(Result result)

@@ -11,6 +11,14 @@ internal sealed record Result(string Name, double? PerSecond, double[]? Percenti
     public int Errors { get; init; }
     public int Count { get; init; }
     public string? FirstError { get; init; }
+    /// <summary>CPU milliseconds of services, database and broker for each success.</summary>
+    public double? CpuMs { get; init; }
+    /// <summary>The same of each part.</summary>
+    public IReadOnlyDictionary<string, double> Parts { get; init; } = new Dictionary<string, double>();
+    /// <summary>CPU milliseconds that the asking itself took.</summary>
+    public double? LoadMs { get; init; }
+    /// <summary>How much of all cores was used; far below one, the step waited for something.</summary>
+    public double? Busy { get; init; }
 
     public static Result Of(string name, double seconds, IReadOnlyCollection<double> milliseconds, IReadOnlyCollection<string> errors)
     {
@@ -37,11 +45,13 @@ internal sealed record Result(string Name, double? PerSecond, double[]? Percenti
 
     public Result Judged(string bar, bool met) => this with { Bars = [.. Bars, new(bar, met && Errors == 0)] };
 
-    public static string Head => $"{"what",-58} {"per second",10} {"p50 ms",8} {"p95 ms",8} {"p99 ms",8} {"ratio",7}  bars";
+    public static string Head => $"{"what",-58} {"per second",10} {"p50 ms",8} {"p95 ms",8} {"p99 ms",8} {"CPU ms",7} {"asking",7} {"busy",5} {"ratio",7}  bars";
 
     public override string ToString() => Errors > 0
         ? $"{Name,-58} {Errors} errors, no figure: {FirstError}"
-        : $"{Name,-58} {PerSecond,10:0} {At(0),8:0.0} {At(1),8:0.0} {At(2),8:0.0} {Ratio,7:0.000}  {string.Join(", ", Bars)}".TrimEnd();
+        : $"{Name,-58} {PerSecond,10:0} {At(0),8:0.0} {At(1),8:0.0} {At(2),8:0.0} {CpuMs,7:0.00} {LoadMs,7:0.00} {Busy,5:P0} {Ratio,7:0.000}  {string.Join(", ", Bars)}{Each}".TrimEnd();
+
+    private string Each => Parts.Count == 0 ? "" : $"  ({string.Join(", ", Parts.Select(p => $"{p.Key} {p.Value:0.0}"))})";
 
     private double? At(int i) => Percentiles?[i];
 }

@@ -18,6 +18,7 @@ internal sealed class Steps(Alliance alliance) : IAsyncDisposable
     /// <summary>Places for every patient of a run: the waiting list is not what is measured.</summary>
     public async Task Supply()
     {
+        await _bookings.Listen();
         await Publish(Alliance.Tertiary, "03.03", "Slot");
         await Publish(Alliance.Township, "02", "Visit");
 

@@ -34,7 +34,7 @@ grant select, insert on identity_version to referral_app;
 
 create function keep_correction() returns trigger language plpgsql as $$
 begin
-    select coalesce(p.masked, new.patient_masked) into new.patient_masked from patient p where p.id = new.patient_id;
+    new.patient_masked := coalesce((select masked from patient where id = new.patient_id), new.patient_masked);
     return new;
 end
 $$;
