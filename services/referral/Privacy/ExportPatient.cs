@@ -25,9 +25,13 @@ internal sealed record EarlierIdentity(Identity Identity, Named ReplacedBy, Date
 internal sealed record PatientFileContract(string Id, string Type, Named Clinic, DateOnly Since, DateOnly? Until);
 
 internal sealed record PatientFileReferral(
-    ReferralLine Referral, IReadOnlyList<ReferralForm> Slips, IReadOnlyList<PatientFileEntry> History, IReadOnlyList<PatientFileAccess> SeenBy);
+    ReferralLine Referral, IReadOnlyList<ReferralForm> Slips, IReadOnlyList<PatientFileEntry> History, IReadOnlyList<PatientFileComplaint> Complaints,
+    IReadOnlyList<PatientFileAccess> SeenBy);
 
 internal sealed record PatientFileEntry(string Event, DateTimeOffset At, Named Institution, string? Reason, string? Text);
+
+/// <summary>What was said in a complaint about the referral.</summary>
+internal sealed record PatientFileComplaint(string No, DateTimeOffset At, Named Institution, string? Text);
 
 /// <summary>Who did, read or was refused what about the referral.</summary>
 internal sealed record PatientFileAccess(DateTimeOffset At, Named Institution, string Role, string Purpose, string Action, string Verdict);
@@ -48,6 +52,7 @@ internal sealed class ExportPatient(GetReferral referrals, Access access, Wall w
     private sealed record Written(Guid ReferralId, byte[] Content);
     private sealed record Earlier(byte[] Identity, string Institution, DateTimeOffset ReplacedAt);
     private sealed record Contract(string Id, string Type, string Clinic, DateOnly Since, DateOnly? Until);
+    private sealed record Said(Guid ReferralId, string No, DateTimeOffset At, string Institution, byte[]? Words);
     private sealed record Seen(Guid ReferralId, DateTimeOffset At, string Institution, string Role, string Purpose, string Action, string Verdict);
 
     private async Task<IResult> Handle(HttpContext http, string id)
@@ -84,6 +89,11 @@ internal sealed class ExportPatient(GetReferral referrals, Access access, Wall w
         var seen = (await connection.QueryAsync<Seen>("""
             select referral_id, at, institution, role, purpose, action, verdict from audit where referral_id = any(@these) order by id
             """, new { these })).ToLookup(s => s.ReferralId);
+        var said = (await connection.QueryAsync<Said>("""
+            select c.referral_id, s.no, s.at, s.institution, s.words
+            from complaint c join complaint_step s on s.no = c.no
+            where c.referral_id = any(@these) and @Institution in (c.filed_by, c.against) order by s.no, s.version
+            """, new { these, caller.Institution })).ToLookup(s => s.ReferralId);
         var earlier = (await connection.QueryAsync<Earlier>(
             "select identity, institution, replaced_at from identity_version where patient_id = @PatientId order by version", new { referral.PatientId })).AsList();
         var contracts = await connection.QueryAsync<Contract>(
@@ -100,6 +110,7 @@ internal sealed class ExportPatient(GetReferral referrals, Access access, Wall w
         PatientFileReferral Whole(Referral r, byte[] its) => new(ReferralLine.Of(r, directory.Current, caller!.Institution),
             [.. slips[r.Id].Select(s => Opened<ReferralForm>(its, s.Content))],
             [.. steps[r.Id].Select(s => new PatientFileEntry(s.Event, s.At, Who(s.Institution), s.Reason, s.Words is null ? null : keys.Open(its, s.Words)))],
+            [.. said[r.Id].Select(s => new PatientFileComplaint(s.No, s.At, Who(s.Institution), s.Words is null ? null : keys.Open(its, s.Words)))],
             [.. seen[r.Id].Select(a => new PatientFileAccess(a.At, Who(a.Institution), a.Role, a.Purpose, a.Action, a.Verdict))]);
 
         T Opened<T>(byte[] its, byte[] @sealed) => JsonSerializer.Deserialize<T>(keys.Open(its, @sealed), ServiceDefaults.Json.Lenient)!;

@@ -94,6 +94,17 @@ public sealed class BreakGlassTests(ReferralHost host)
     }
 
     [Fact]
+    public async Task An_auditor_of_a_supervising_authority_sees_every_use_and_another_stranger_none()
+    {
+        var referral = await A.Submitted(host);
+        await Break(referral.No, NewDoctor());
+        await using var service = new ServiceHost<Program>(host.Database.App, host.RabbitMq, host.Clock, new Dictionary<string, string> { ["Audit:Authorities:0"] = ReferralHost.Stranger });
+        (await service.As(Issuer.Shared.Token(ReferralHost.Stranger, "Auditor")).GetAsync("/v1/broken-glass?limit=100").Json()).GetRawText().Should().Contain(referral.No);
+        (await host.As(ReferralHost.Stranger, "Auditor").GetAsync("/v1/broken-glass?limit=100").Json()).GetProperty("items").GetArrayLength().Should().Be(0);
+        (await service.As(Issuer.Shared.Token(ReferralHost.Stranger, "Head")).GetAsync("/v1/broken-glass?limit=100").Json()).GetProperty("items").GetArrayLength().Should().Be(0, "authority is the auditor's alone");
+    }
+
+    [Fact]
     public async Task Pages_of_the_report_hold_every_use_once()
     {
         var referral = await A.Submitted(host);

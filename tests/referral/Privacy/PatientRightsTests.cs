@@ -57,6 +57,7 @@ public sealed class PatientRightsTests(ReferralHost host)
     {
         var referral = await Patient("孙导出");
         await referral.Does("note", new { text = "家属陪同就诊" });
+        await host.As(ReferralHost.Township).Command($"/v1/referrals/{referral.Id}/complaints", new { about = "Delay", against = ReferralHost.Tertiary, text = "两日无人应答" });
         await host.As(ReferralHost.Tertiary).GetAsync($"/v1/referrals/{referral.Id}");
         await host.As(ReferralHost.Stranger).GetAsync($"/v1/referrals/{referral.Id}");
         var answer = await File(referral);
@@ -66,6 +67,7 @@ public sealed class PatientRightsTests(ReferralHost host)
         var one = file.GetProperty("referrals")[0];
         one.GetProperty("slips")[0].GetProperty("impression").GetString().Should().NotBeNullOrEmpty();
         one.GetProperty("history").EnumerateArray().Select(h => h.TryGetProperty("text", out var t) ? t.GetString() : null).Should().Contain("家属陪同就诊");
+        one.GetProperty("complaints")[0].GetProperty("text").GetString().Should().Be("两日无人应答");
         one.GetProperty("seenBy").EnumerateArray().Select(a => $"{a.GetProperty("institution").GetProperty("code").GetString()} {a.GetProperty("action").GetString()} {a.GetProperty("verdict").GetString()}")
             .Should().Contain([ReferralHost.Tertiary + " read-patient allowed", ReferralHost.Stranger + " read denied", ReferralHost.Township + " patient.export allowed"]);
         (await Audited(referral, "patient.export")).Should().Equal("allowed");

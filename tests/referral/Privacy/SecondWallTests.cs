@@ -33,7 +33,12 @@ public sealed class SecondWallTests(ReferralHost host)
     [InlineData("select id from referral where true or sender = 'anybody'")]
     public async Task A_query_without_its_condition_shows_a_stranger_nothing(string sql)
     {
-        await A.Submitted(host);
+        var referral = await A.Submitted(host);
+        await host.Database.Execute("""
+            insert into attachment (id, referral_id, institution, subject, media_type, size, sha256, scan, content, created_at)
+            values (gen_random_uuid(), @Id, @Township, 'dr-test', 'application/pdf', 1, 'x', 'NotScanned', 'x', now())
+            """, new { referral.Id, ReferralHost.Township });
+        (await Wall.Query<Guid>(As(ReferralHost.Township), sql)).Should().NotBeEmpty("the same query shows its sender something");
         (await Wall.Query<Guid>(As(ReferralHost.Stranger), sql)).Should().BeEmpty();
         (await Wall.Query<Guid>(As("' or true --"), sql)).Should().BeEmpty();
         (await Wall.Query<Guid>(As(""), sql)).Should().BeEmpty();
@@ -61,6 +66,7 @@ public sealed class SecondWallTests(ReferralHost host)
         await (await A.Submitted(host)).Redirected(ReferralHost.County);
         await A.Drafted(host);
         await host.Database.Execute("update referral set origin = @village where id = @Id", new { village = "12210681DEM9999991", (await A.Drafted(host)).Id });
+        await host.Database.Execute("update referral set state = 'InternalReview', receiver = @Stranger, tried = array[@Stranger] where id = @Id", new { ReferralHost.Stranger, (await A.Drafted(host)).Id });
         await host.Database.Execute("update referral set state = 'InternalReview', flags = '{OUT_OF_REGION}' where id = @Id", new { (await A.Drafted(host)).Id });
         await host.Database.Execute("update referral set family_clinic = @OtherTownship, family_doctor = 'dr-family' where id = @Id", new { ReferralHost.OtherTownship, (await A.Submitted(host)).Id });
         await host.Database.Execute("update referral set family_clinic = @OtherTownship, family_doctor = 'dr-family' where id = @Id", new { ReferralHost.OtherTownship, (await A.Drafted(host)).Id });
