@@ -56,7 +56,9 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
     /// <summary>Referrals of the question, once for each of its institutions or once for all of them; read in one pass.</summary>
     internal const string Party = Scope + """
         , party as (
-            select m.*, of.key
+            select of.key, direction, kind, priority, retro, contracted, pooled, submitted_at, emergency_at, acknowledged_at, accepted_at,
+                   scheduled_at, arrived_at, return_accepted_at, rehab_eligible, returned, held_over, follow_ups, in_alliance, out_of_region,
+                   no_indication, from_primary, recognised, repeated, expected, no_shows, waitlisted, rating, missed
             from measure m
             left join scope s on @Sent and s.institution = m.sender and m.submitted_on <@ s.days
             left join scope r on @Received and r.institution = m.receiver and m.submitted_on <@ r.days
@@ -128,7 +130,7 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
     /// <summary>Legs of the question that somebody had to answer: an emergency is not asked, what was typed in afterwards neither.</summary>
     private const string Legs = Scope + """
         , party as (
-            select l.*, of.key, greatest(0, floor(extract(epoch from l.answered_at - l.opened_at)))::bigint as took
+            select of.key, l.answer, l.reason, l.taken_back_at, l.taken_back_reason, l.silences, greatest(0, floor(extract(epoch from l.answered_at - l.opened_at)))::bigint as took
             from measure m
             join measure_leg l using (referral_id)
             left join scope s on @Sent and s.institution = m.sender and m.submitted_on <@ s.days

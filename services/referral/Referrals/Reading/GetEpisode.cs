@@ -18,15 +18,13 @@ internal sealed class GetEpisode(Wall wall, AllianceDirectory directory, Access 
         var (caller, incomplete) = Caller.Of(http);
         if (incomplete is not null)
             return new ProblemResult(incomplete);
-        if (!Access.SeesPatients(caller!.Role))
-            return new ProblemResult(Problems.Forbidden);
-        var chain = (await wall.Query<Referral>(caller,
+        var chain = (await wall.Query<Referral>(caller!,
                 $"select {ReferralColumns.Names} from referral where episode_id = @id order by drafted_at, id", new { id }))
             .Where(r => access.IsParty(caller!, r)).ToArray();
-        if (chain.Length == 0)
+        if (chain.Length == 0 || !Access.SeesPatients(caller!.Role))
         {
             await access.Denied(caller!, "episode", null, id.ToString());
-            return new ProblemResult(Problems.NotFound);
+            return new ProblemResult(chain.Length == 0 ? Problems.NotFound : Problems.Forbidden);
         }
         foreach (var referral in chain)
             access.Shield(caller, referral);
