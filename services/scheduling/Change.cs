@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Dapper;
 using Npgsql;
 using Referrals.Contracts;
@@ -31,7 +32,7 @@ internal sealed class Change(
     NpgsqlConnection connection, NpgsqlTransaction transaction, DateTimeOffset now, AppointmentCodes codes,
     OutboxSignal outbox) : IAsyncDisposable
 {
-    private readonly List<(Guid Id, string Type, string Subject, DateTimeOffset At, SchedulingFacts Facts)> _events = [];
+    private readonly List<(Guid Id, string Type, string Subject, DateTimeOffset At, SchedulingFacts Facts, string? Trace)> _events = [];
 
     public NpgsqlConnection Connection => connection;
     public NpgsqlTransaction Transaction => transaction;
@@ -46,10 +47,13 @@ internal sealed class Change(
         _events.Add((Guid.NewGuid(), type, need.ReferralNo, now, facts with
         {
             ReferralId = need.ReferralId, ReferralNo = need.ReferralNo, Attempt = attempt,
-        }));
+        }, Trace));
 
     /// <summary>Tells an event that is about no referral, with the commit.</summary>
-    public void Say(string type, string subject, DateTimeOffset at, SchedulingFacts facts) => _events.Add((Guid.NewGuid(), type, subject, at, facts));
+    public void Say(string type, string subject, DateTimeOffset at, SchedulingFacts facts) => _events.Add((Guid.NewGuid(), type, subject, at, facts, Trace));
+
+    // of the moment in which it is said: the commit, shared by many, belongs to none of them
+    private static string? Trace => Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } trace } ? trace : null;
 
     // what is said about a referral is numbered, so that its hearers can tell older news from newer
     private Task<long> NextAttempt(Need need) =>
@@ -82,7 +86,7 @@ internal sealed class Change(
                     ids = _events.Select(e => e.Id).ToArray(),
                     types = _events.Select(e => e.Type).ToArray(),
                     bodies = _events.Select(e => EventBodies.Write(e.Id, e.Type, e.Subject, e.At, told.GetValueOrDefault(e.Facts.BookingId ?? default) is { } instruction
-                        ? e.Facts with { Place = instruction.Place, Bring = instruction.Bring } : e.Facts)).ToArray(),
+                        ? e.Facts with { Place = instruction.Place, Bring = instruction.Bring } : e.Facts, e.Trace)).ToArray(),
                 });
         }
         await transaction.CommitAsync();

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Referrals.Contracts;
@@ -13,7 +12,8 @@ internal static class EventBodies
     private static readonly Dictionary<string, HashSet<string>> Allowed = SchedulingEvents.All.ToDictionary(
         e => e.Name, e => e.Members.Concat(SchedulingEvents.Always).ToHashSet());
 
-    public static string Write(Guid id, string type, string subject, DateTimeOffset time, SchedulingFacts facts)
+    /// <param name="trace">What it belongs to, in W3C form; null where nothing is traced.</param>
+    public static string Write(Guid id, string type, string subject, DateTimeOffset time, SchedulingFacts facts, string? trace)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
         using (var json = new Utf8JsonWriter(buffer))
@@ -27,7 +27,7 @@ internal static class EventBodies
             json.WriteString("time", time.UtcDateTime);
             json.WriteString("datacontenttype", "application/json");
             json.WriteString("dataschema", CloudEvents.SchemaOf(type));
-            if (Activity.Current is { IdFormat: ActivityIdFormat.W3C, Id: { } trace })
+            if (trace is not null)
                 json.WriteString("traceparent", trace);
             json.WriteStartObject("data");
             foreach (var member in JsonSerializer.SerializeToElement(facts, Json.Lenient).EnumerateObject())

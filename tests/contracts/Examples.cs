@@ -26,8 +26,8 @@ internal static class Examples
     public static string Of(EventType e) => e.PublishedBy switch
     {
         "referral" => OfReferral(e),
-        "scheduling" => Traced(() => SchedulingService.EventBodies.Write(
-            IdOf(e), e.Types[0], e.Name == SchedulingEvents.CapacityChanged ? Tertiary : "U260302000001003", Now, Place)),
+        "scheduling" => SchedulingService.EventBodies.Write(
+            IdOf(e), e.Types[0], e.Name == SchedulingEvents.CapacityChanged ? Tertiary : "U260302000001003", Now, Place, Trace),
         _ => FromFacts(e, "/notification", Endpoint.EndpointId.ToString(), Endpoint),
     };
 

@@ -19,7 +19,7 @@ public sealed class EventBodiesTests
             By = "System", FromPool = true, Free = [new(new(2027, 1, 4), 1)],
         };
 
-        using var body = JsonDocument.Parse(EventBodies.Write(Guid.NewGuid(), type, "ZZ1", Scheduling.Monday, everything));
+        using var body = JsonDocument.Parse(EventBodies.Write(Guid.NewGuid(), type, "ZZ1", Scheduling.Monday, everything, null));
 
         var allowed = SchedulingEvents.Always.Concat(SchedulingEvents.All.Single(e => e.Name == type).Members);
         body.RootElement.GetProperty("data").EnumerateObject().Select(m => m.Name).Should().BeEquivalentTo(allowed);

@@ -36,11 +36,11 @@ internal sealed class WhenPatientIsConcerned(
             || PhoneOf(JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), Json.Lenient)) is not { } phone)
             return;
         var recipient = SealedBox.Seal(key.Pem!, e.Id.ToString(), JsonSerializer.Serialize(new NoticeRecipient(phone, null), Json.Lenient));
-        // a clinic's name may say what somebody is ill with: then the institution's has to do
-        var said = notice.StartsAt is not null && referral.BookingId is { } booking ? await AppointmentAdvice.Of(connection, booking) : null;
+        // where to go and what to bring may say what somebody is ill with: then the institution's name has to do
+        var said = notice.StartsAt is not null && !GivesAway(referral) && referral.BookingId is { } booking ? await AppointmentAdvice.Of(connection, booking) : null;
         var request = new NoticeRequested(e.Id, notice.Template, referral.ReferralNo, referral.IsEmergency,
             alliance.Current.NameOf(notice.Place) ?? notice.Place, notice.StartsAt, notice.ExpiresAt, Convert.ToBase64String(recipient),
-            GivesAway(referral) ? null : said?.Place, said?.Bring is { Length: > 0 } bring ? bring : null, e.Data.Sequence);
+            said?.Place, said?.Bring is { Length: > 0 } bring ? bring : null, e.Data.Sequence);
         var told = await connection.ExecuteAsync("""
             with fresh as (
                 insert into inbox (message_id, consumer) values (@Id, @Queue)
@@ -61,8 +61,8 @@ internal sealed class WhenPatientIsConcerned(
             outbox.Wake();
     }
 
-    // psychiatry, infectious diseases, tuberculosis, hospice care (诊疗科目 15, 16, 17, 24)
-    private static bool GivesAway(Referral referral) => referral.PatientClass == PatientClass.Palliative
+    // a sensitive illness; psychiatry, infectious diseases, tuberculosis, hospice care (诊疗科目 15, 16, 17, 24)
+    private static bool GivesAway(Referral referral) => referral.Sensitive || referral.PatientClass == PatientClass.Palliative
         || referral.Department is { } department && new[] { "15", "16", "17", "24" }.Any(code => department.StartsWith(code, StringComparison.Ordinal));
 
     /// <summary>A number a text message can go to, or null.</summary>

@@ -117,15 +117,17 @@ public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : ICla
         reminder.Bring.Should().Equal("医保卡");
     }
 
-    [Fact]
-    public async Task The_name_of_a_clinic_that_gives_the_illness_away_stays_out()
+    [Theory]
+    [InlineData("department = '15.01'")]
+    [InlineData("sensitive = true")]
+    public async Task Where_to_go_and_what_to_bring_stay_out_where_they_give_the_illness_away(string how)
     {
         await using var requests = await Requests.Of(host);
         var referral = await A.Accepted(host, Reachable);
-        await host.Database.Execute("update referral set department = '15.01' where id = @Id", new { referral.Id });
-        await referral.Hears(SchedulingEvents.Booked, 1, place: "精神科门诊", bring: ["身份证或社保卡"]);
+        await host.Database.Execute($"update referral set {how} where id = @Id", new { referral.Id });
+        await referral.Hears(SchedulingEvents.Booked, 1, place: "精神科门诊", bring: ["精神科病历"]);
         var notice = await requests.Next("scheduled", referral);
-        notice.Where.Should().BeNull();
+        (notice.Where, notice.Bring).Should().Be((null, null));
         requests.Heard.Select(h => h.Body).Should().OnlyContain(body => !body.Contains("精神"));
     }
 
