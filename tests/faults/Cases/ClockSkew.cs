@@ -83,7 +83,7 @@ internal static class ClockSkew
                 submitted.Add(id);
         var later = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => scene.Alliance.Another("referral", s => Fake(s, library, "+20h"))));
         await scene.Eventually(async () => await Scene.Count(scene.Referral,
-            "select count(distinct referral_id) from history where verb = 'deadline-reached' and referral_id = any(@submitted)", new { submitted }) == submitted.Count, "reminders are told", 30);
+            "select count(distinct referral_id) from history where verb = 'deadline-reached' and referral_id = any(@submitted)", new { submitted = submitted.ToArray() }) == submitted.Count, "reminders are told", 30);
         await scene.Wait(scene.Pick(2, 4, 6));
         foreach (var service in later)
             await service.Stop();
