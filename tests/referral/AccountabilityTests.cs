@@ -15,6 +15,7 @@ public sealed class AccountabilityTests(ReferralHost host) : IClassFixture<Refer
 {
     private HttpClient Head => host.As(ReferralHost.Tertiary, "Head", "head-1");
     private HttpClient Clinic => host.As(ReferralHost.Township);
+    private HttpClient OtherOffice => host.As(ReferralHost.OtherTownship, "AllianceOffice", "office-2");
     private HttpClient Office => host.As(ReferralHost.County, "AllianceOffice", "office-1");
 
     [Fact]
@@ -181,6 +182,29 @@ public sealed class AccountabilityTests(ReferralHost host) : IClassFixture<Refer
     }
 
     [Fact]
+    public async Task No_office_judges_its_own_house()
+    {
+        var no = await Filed(await A.Submitted(host, receiver: ReferralHost.County), ReferralHost.County);
+        host.Clock.Advance(TimeSpan.FromDays(6));
+        (await Answer(Clinic, no, "escalate")).Should().Be(HttpStatusCode.OK);
+        (await Answer(Office, no, "decide", new { decision = "Rejected", text = "x" })).Should().Be(HttpStatusCode.Forbidden);
+        (await Answer(OtherOffice, no, "decide", new { decision = "Upheld", text = "x" })).Should().Be(HttpStatusCode.OK, "another office does");
+    }
+
+    [Fact]
+    public async Task No_office_is_complainant_and_judge()
+    {
+        var acting = host.As(ReferralHost.County, "AllianceOffice", "office-1", onBehalfOf: ReferralHost.Township);
+        var (spoken, theirs) = (await Filed(await A.Submitted(host), by: acting), await Filed(await A.Submitted(host)));
+        host.Clock.Advance(TimeSpan.FromDays(6));
+        (await Answer(acting, spoken, "escalate")).Should().Be(HttpStatusCode.OK);
+        (await Answer(Clinic, theirs, "escalate")).Should().Be(HttpStatusCode.OK);
+        (await Answer(Office, spoken, "decide", new { decision = "Upheld", text = "x" })).Should().Be(HttpStatusCode.Forbidden, "it spoke for the complainant");
+        (await Answer(acting, theirs, "decide", new { decision = "Upheld", text = "x" })).Should().Be(HttpStatusCode.Forbidden, "it comes in the complainant's name");
+        (await Answer(Office, theirs, "decide", new { decision = "Upheld", text = "x" })).Should().Be(HttpStatusCode.OK);
+    }
+
+    [Fact]
     public async Task Complaints_are_for_the_two_sides_and_the_office()
     {
         var referral = await A.Submitted(host);
@@ -221,9 +245,9 @@ public sealed class AccountabilityTests(ReferralHost host) : IClassFixture<Refer
         answers.Count(a => a.StatusCode == HttpStatusCode.PreconditionFailed).Should().Be(3);
     }
 
-    private async Task<string> Filed(A referral)
+    private async Task<string> Filed(A referral, string against = ReferralHost.Tertiary, HttpClient? by = null)
     {
-        var filed = await Clinic.Command($"/v1/referrals/{referral.Id}/complaints", new { about = "Refusal", against = ReferralHost.Tertiary, text = "无人应答" });
+        var filed = await (by ?? Clinic).Command($"/v1/referrals/{referral.Id}/complaints", new { about = "Refusal", against, text = "无人应答" });
         var body = await filed.Json();
         filed.StatusCode.Should().Be(HttpStatusCode.Created, body.GetRawText());
         return body.GetProperty("no").GetString()!;
