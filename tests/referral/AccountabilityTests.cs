@@ -15,11 +15,13 @@ public sealed class AccountabilityTests(ReferralHost host) : IClassFixture<Refer
 {
     private HttpClient Head => host.As(ReferralHost.Tertiary, "Head", "head-1");
     private HttpClient Clinic => host.As(ReferralHost.Township);
+    private HttpClient OtherOffice => host.As(ReferralHost.OtherTownship, "AllianceOffice", "office-2");
     private HttpClient Office => host.As(ReferralHost.County, "AllianceOffice", "office-1");
 
     [Fact]
     public async Task A_refusal_stands_under_the_hospital_and_under_the_clinician_who_refused()
     {
+        await Counted();
         var before = await Row("", null);
         var plain = await A.Submitted(host);
         await plain.Tries("decline", new { reason = "NO_CAPACITY" }, subject: "dr-refuses", ifMatch: "*");
@@ -43,6 +45,7 @@ public sealed class AccountabilityTests(ReferralHost host) : IClassFixture<Refer
     [Fact]
     public async Task Nobody_who_answers_is_a_silence_and_at_last_a_suspected_refusal()
     {
+        await Counted();
         var before = await Row("", null);
         var referral = await A.Submitted(host);
         await host.Pass(TimeSpan.FromHours(49));
@@ -181,6 +184,29 @@ public sealed class AccountabilityTests(ReferralHost host) : IClassFixture<Refer
     }
 
     [Fact]
+    public async Task No_office_judges_its_own_house()
+    {
+        var no = await Filed(await A.Submitted(host, receiver: ReferralHost.County), ReferralHost.County);
+        host.Clock.Advance(TimeSpan.FromDays(6));
+        (await Answer(Clinic, no, "escalate")).Should().Be(HttpStatusCode.OK);
+        (await Answer(Office, no, "decide", new { decision = "Rejected", text = "x" })).Should().Be(HttpStatusCode.Forbidden);
+        (await Answer(OtherOffice, no, "decide", new { decision = "Upheld", text = "x" })).Should().Be(HttpStatusCode.OK, "another office does");
+    }
+
+    [Fact]
+    public async Task No_office_is_complainant_and_judge()
+    {
+        var acting = host.As(ReferralHost.County, "AllianceOffice", "office-1", onBehalfOf: ReferralHost.Township);
+        var (spoken, theirs) = (await Filed(await A.Submitted(host), by: acting), await Filed(await A.Submitted(host)));
+        host.Clock.Advance(TimeSpan.FromDays(6));
+        (await Answer(acting, spoken, "escalate")).Should().Be(HttpStatusCode.OK);
+        (await Answer(Clinic, theirs, "escalate")).Should().Be(HttpStatusCode.OK);
+        (await Answer(Office, spoken, "decide", new { decision = "Upheld", text = "x" })).Should().Be(HttpStatusCode.Forbidden, "it spoke for the complainant");
+        (await Answer(acting, theirs, "decide", new { decision = "Upheld", text = "x" })).Should().Be(HttpStatusCode.Forbidden, "it comes in the complainant's name");
+        (await Answer(Office, theirs, "decide", new { decision = "Upheld", text = "x" })).Should().Be(HttpStatusCode.OK);
+    }
+
+    [Fact]
     public async Task Complaints_are_for_the_two_sides_and_the_office()
     {
         var referral = await A.Submitted(host);
@@ -221,9 +247,9 @@ public sealed class AccountabilityTests(ReferralHost host) : IClassFixture<Refer
         answers.Count(a => a.StatusCode == HttpStatusCode.PreconditionFailed).Should().Be(3);
     }
 
-    private async Task<string> Filed(A referral)
+    private async Task<string> Filed(A referral, string against = ReferralHost.Tertiary, HttpClient? by = null)
     {
-        var filed = await Clinic.Command($"/v1/referrals/{referral.Id}/complaints", new { about = "Refusal", against = ReferralHost.Tertiary, text = "无人应答" });
+        var filed = await (by ?? Clinic).Command($"/v1/referrals/{referral.Id}/complaints", new { about = "Refusal", against, text = "无人应答" });
         var body = await filed.Json();
         filed.StatusCode.Should().Be(HttpStatusCode.Created, body.GetRawText());
         return body.GetProperty("no").GetString()!;

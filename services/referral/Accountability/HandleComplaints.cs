@@ -48,7 +48,7 @@ internal sealed class HandleComplaints(
         Step<SayToComplaint>(routes, "close", "The answer satisfies.", ComplaintSide.Complainant, new("认可答复"), c => c.Text, _ => null);
         Step<SayToComplaint>(routes, "escalate", "The answer does not satisfy, or did not come in time: the alliance's office decides.", ComplaintSide.Complainant, new("答复与事实不符"), c => c.Text, _ => null);
         Step<SayToComplaint>(routes, "withdraw", "Take it back.", ComplaintSide.Complainant, new("误会已澄清"), c => c.Text, _ => null);
-        Step<DecideComplaint>(routes, "decide", "Decide, as the alliance's office.", ComplaintSide.Office, new(ComplaintDecision.Upheld, "属推诿，责令整改"), c => c.Text, c => c.Decision);
+        Step<DecideComplaint>(routes, "decide", "Decide, as the alliance's office; not of its own house, nor where it spoke for a side.", ComplaintSide.Office, new(ComplaintDecision.Upheld, "属推诿，责令整改"), c => c.Text, c => c.Decision);
     }
 
     private static void Step<T>(IEndpointRouteBuilder routes, string step, string summary, ComplaintSide side, T example, Func<T, string?> text, Func<T, ComplaintDecision?> decision)
@@ -107,7 +107,8 @@ internal sealed class HandleComplaints(
                 await access.Denied(caller!, step + "-complaint", null, no);
                 return new ProblemResult(Problems.NotFound);
             }
-            else if (!Sides(caller!, known).Contains(side) || side == ComplaintSide.Accused && !Answering.Contains(caller!.Role))
+            else if (!Sides(caller!, known).Contains(side) || side == ComplaintSide.Accused && !Answering.Contains(caller!.Role)
+                || side == ComplaintSide.Office && await IsInvolved(looking, caller!, known))
             {
                 await access.Denied(caller!, step + "-complaint", known.ReferralId, no);
                 return new ProblemResult(Problems.Forbidden);
@@ -170,6 +171,12 @@ internal sealed class HandleComplaints(
         if (!office && complaint.Against == caller.Institution)
             yield return ComplaintSide.Accused;
     }
+
+    // nobody judges in their own cause, nor where they spoke for a side
+    private static async Task<bool> IsInvolved(NpgsqlConnection connection, Caller caller, Complaint complaint) =>
+        new[] { caller.Institution, caller.OnBehalfOf }.Any(i => i == complaint.FiledBy || i == complaint.Against)
+        || await connection.ExecuteScalarAsync<bool>(
+            "select exists (select from complaint_step where no = @No and institution = @Institution)", new { complaint.No, caller.Institution });
 
     private sealed record StepRow(string No, string Verb, string ToState, DateTimeOffset At, string Institution, string Role, byte[]? Words)
     {

@@ -1,3 +1,4 @@
+using Npgsql;
 using ReferralService.Alliances;
 using ReferralService.Referrals;
 using ReferralService.Referrals.Annotations;
@@ -38,12 +39,12 @@ internal sealed record BreakGlass(GlassReason? Reason, string? Text) : ICommand
 internal sealed record GlassBroken(Guid Id, Guid ReferralId, string ReferralNo, DateTimeOffset Until);
 
 internal sealed class BreakGlassDesk(
-    Once once, MoveDesk moves, ReferralStore store, MoveRunner runner, Openings openings, GetReferral referrals, Access access, AllianceDirectory directory)
+    NpgsqlDataSource database, Once once, MoveDesk moves, ReferralStore store, MoveRunner runner, Openings openings, GetReferral referrals, Access access, AllianceDirectory directory)
 {
     private const int Tries = 8;
     private static readonly Role[] May = [Role.Clinician, Role.Head];
 
-    // it is rare, and the limit must hold for many requests at once
+    // the limit is kept by the turn in the database, over all instances; here only one at a time waits for it with a connection
     private readonly SemaphoreSlim _oneAtATime = new(1, 1);
 
     public static void Map(IEndpointRouteBuilder routes) => routes
@@ -74,6 +75,8 @@ internal sealed class BreakGlassDesk(
         await _oneAtATime.WaitAsync(http.RequestAborted);
         try
         {
+            await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
+            await using var turn = await Openings.Turn(caller, connection);
             if (await moves.Replayed(key!) is { } kept)
                 return kept;
             if (read.WrappedKey is not { } wrapped)
@@ -81,17 +84,17 @@ internal sealed class BreakGlassDesk(
             await referrals.SayHowItIsRead(caller, referral);
             if (referrals.MaySeePatient(caller, referral) || referrals.MayReveal(caller, referral))
                 return new ProblemResult(Refusals.NothingToOpen);
-            var (times, first) = await openings.BrokenSince(caller, once.Now.AddHours(-1));
+            var (times, first) = await Openings.BrokenSince(caller, once.Now.AddHours(-1), turn);
             if (times >= BreakGlass.Most)
                 return new ProblemResult(new Problem(Problems.TooMany) { RetryAfter = Math.Max(1, (int)(first!.Value.AddHours(1) - once.Now).TotalSeconds) });
             // the notice first: whoever sees more was announced, even if we die between the two commits
             if (!await Tell(caller, referral.Id, command!))
                 return new ProblemResult(Problems.LostRace);
-            return await once.Run<GlassBroken>(key!, async (connection, transaction) =>
+            return await once.Run<GlassBroken>(key!, async (writing, transaction) =>
             {
                 var broken = new GlassBroken(Guid.CreateVersion7(once.Now), referral.Id, referral.ReferralNo, once.Now + BreakGlass.Lasts);
-                await openings.Add(broken.Id, OpeningKind.BreakGlass, referral, wrapped, caller, command!.Reason!.Value.ToString(), command.Text!, once.Now, BreakGlass.Lasts, connection, transaction);
-                await AuditTrail.Write(connection, once.Now, caller with { Purpose = BreakGlass.Told }, "break-glass", denied: false, referral.Id, command.Reason.ToString());
+                await openings.Add(broken.Id, OpeningKind.BreakGlass, referral, wrapped, caller, command!.Reason!.Value.ToString(), command.Text!, once.Now, BreakGlass.Lasts, writing, transaction);
+                await AuditTrail.Write(writing, once.Now, caller with { Purpose = BreakGlass.Told }, "break-glass", denied: false, referral.Id, command.Reason.ToString());
                 return new Reply<GlassBroken>(broken, null, 201);
             });
         }

@@ -13,10 +13,11 @@ using ServiceDefaults.Http;
 
 namespace ReferralService.Privacy;
 
-/// <summary>Everything that is kept about a person, as far as the caller's institution is a party of it.</summary>
+/// <summary>Everything that is kept about a person, as far as the caller's institution cares for them.</summary>
+/// <param name="LeftOut">Referrals of the person that the caller may know of and that another desk hands out.</param>
 internal sealed record PatientFile(
     Identity? Identity, int IdentityVersion, IReadOnlyList<EarlierIdentity> EarlierVersions, bool Restricted,
-    IReadOnlyList<PatientFileContract> Contracts, IReadOnlyList<PatientFileReferral> Referrals);
+    IReadOnlyList<PatientFileContract> Contracts, IReadOnlyList<PatientFileReferral> Referrals, int LeftOut);
 
 /// <summary>What was said of the person until it was corrected.</summary>
 internal sealed record EarlierIdentity(Identity Identity, Named ReplacedBy, DateTimeOffset ReplacedAt);
@@ -44,7 +45,7 @@ internal sealed class ExportPatient(GetReferral referrals, Access access, Wall w
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/referrals/{id}/patient-file", (string id, HttpContext http, ExportPatient export) => export.Handle(http, id))
         .Describe("exportPatient", "Privacy", "Everything kept about the patient, and who looked at it, to hand to them.",
-            $"For a desk of sender or receiver whose token says purpose {Purpose}; audited. It holds every record of the person that the caller's institution is a party of. Files: listAttachments, getAttachment.")
+            $"For a desk of sender or receiver whose token says purpose {Purpose}; audited. It holds every record of the person whose sender or receiver the caller's institution is; of a sensitive illness for its sender and for the department that treats it. Others are counted in leftOut. Files: listAttachments, getAttachment.")
         .Produces<PatientFile>().Refuses(400, 403, 404, 410);
 
     private sealed record Person(Guid Id, byte[]? WrappedKey, byte[]? Identity, byte[]? IdIndex, DateTimeOffset? RestrictedAt);
@@ -60,7 +61,7 @@ internal sealed class ExportPatient(GetReferral referrals, Access access, Wall w
         var (found, caller, refused) = await referrals.Find(http, id, "patient.export");
         if (found is not { } referral)
             return refused!;
-        if (caller!.Purpose != Purpose || !Roles.Desk.Contains(caller.Role) || (access.SidesOf(caller, referral) & (Side.Sender | Side.Receiver)) == 0)
+        if (caller!.Purpose != Purpose || !Roles.Desk.Contains(caller.Role) || !referrals.MayHandOut(caller, referral))
         {
             await access.Denied(caller, "patient.export", referral.Id, id);
             return new ProblemResult(Problems.Forbidden);
@@ -74,8 +75,9 @@ internal sealed class ExportPatient(GetReferral referrals, Access access, Wall w
         if (person.WrappedKey is not { } key)
             return new ProblemResult(Refusals.Erased);
         var ids = people.Where(p => p.WrappedKey is not null).Select(p => p.Id).ToArray();
-        var all = (await wall.Query<Referral>(caller, $"select {ReferralColumns.Names} from referral where patient_id = any(@ids) order by drafted_at, id", new { ids }))
+        var known = (await wall.Query<Referral>(caller, $"select {ReferralColumns.Names} from referral where patient_id = any(@ids) order by drafted_at, id", new { ids }))
             .Where(r => access.IsParty(caller, r)).ToArray();
+        var all = Array.FindAll(known, r => referrals.MayHandOut(caller, r));
         var these = Array.ConvertAll(all, r => r.Id);
         var slips = (await wall.Query<Written>(caller, "select referral_id, content from slip where referral_id = any(@these) order by version", new { these })).ToLookup(s => s.ReferralId);
         var steps = (await wall.Query<Step>(caller, """
@@ -105,7 +107,7 @@ internal sealed class ExportPatient(GetReferral referrals, Access access, Wall w
             person.Identity is null ? null : Opened<Identity>(key, person.Identity), earlier.Count + 1,
             [.. earlier.Select(e => new EarlierIdentity(Opened<Identity>(key, e.Identity), Who(e.Institution), e.ReplacedAt))], person.RestrictedAt is not null,
             [.. contracts.Select(c => new PatientFileContract(c.Id, c.Type, Who(c.Clinic), c.Since, c.Until))],
-            [.. all.Select(r => Whole(r, people.Single(p => p.Id == r.PatientId).WrappedKey!))]));
+            [.. all.Select(r => Whole(r, people.Single(p => p.Id == r.PatientId).WrappedKey!))], known.Length - all.Length));
 
         PatientFileReferral Whole(Referral r, byte[] its) => new(ReferralLine.Of(r, directory.Current, caller!.Institution),
             [.. slips[r.Id].Select(s => Opened<ReferralForm>(its, s.Content))],

@@ -33,14 +33,21 @@ internal sealed class Openings(NpgsqlDataSource database, PatientKeys keys)
         }, transaction);
     }
 
-    /// <summary>How often this person broke the glass since, and when for the first time.</summary>
-    public async Task<(long Times, DateTimeOffset? First)> BrokenSince(Caller caller, DateTimeOffset since)
+    /// <summary>This person's turn to break the glass: whoever else comes in their name, at whichever instance, waits until it is disposed.</summary>
+    public static async Task<NpgsqlTransaction> Turn(Caller caller, NpgsqlConnection connection)
     {
-        await using var connection = await database.OpenConnectionAsync();
-        var (times, first) = await connection.QuerySingleAsync<(long, DateTime?)>("""
+        var turn = await connection.BeginTransactionAsync();
+        await connection.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended(@who, 0))", new { who = $"break-glass|{caller.Institution}|{caller.Subject}" }, turn);
+        return turn;
+    }
+
+    /// <summary>How often this person broke the glass since, and when for the first time; counted within their turn.</summary>
+    public static async Task<(long Times, DateTimeOffset? First)> BrokenSince(Caller caller, DateTimeOffset since, NpgsqlTransaction turn)
+    {
+        var (times, first) = await turn.Connection!.QuerySingleAsync<(long, DateTime?)>("""
             select count(*), min(at) from opening
             where institution = @Institution and kind = 'BreakGlass' and subject = @Subject and at > @since
-            """, new { caller.Institution, caller.Subject, since });
+            """, new { caller.Institution, caller.Subject, since }, turn);
         return (times, first is { } at ? new DateTimeOffset(at, TimeSpan.Zero) : null);
     }
 }

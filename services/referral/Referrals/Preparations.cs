@@ -149,7 +149,7 @@ internal static class Preparations
             To = new(referral.Receiver, command.Department ?? referral.Department, command.Clinician),
             Override = command.Override ?? slip.Override, LevelSkipReason = slip.LevelSkipReason ?? command.Text,
             // the choice was made for the question, and stands there
-            Match = null, External = referral.External,
+            Match = null, External = referral.External, ArrivedAt = null, Channel = slip.Channel == Channel.RETRO_ENTRY ? null : slip.Channel,
         };
         var runner = about.Services.GetRequiredService<MoveRunner>();
         var intake = about.Services.GetRequiredService<IntakeDesk>();

@@ -87,6 +87,9 @@ internal static class Refusals
         Infected, NotScannedYet, Erased, NothingToOpen, JudgedBefore, MustBeKept, NoCertificate, .. Alliances.DirectoryProblems.All, .. Clients.ClientProblems.All,
     ];
 
+    /// <summary>RETRO_ENTRY on a referral whose patient is still to come: nobody would be told of it.</summary>
+    public static Problem OnlyOnceArrived => Rule("/channel", "RETRO_ENTRY is for the receiver whose patient is already here: arrived=true.", "RETRO_ENTRY 仅用于接收机构补录已到诊的患者（arrived=true）。");
+
     /// <summary>A rule with the member that breaks it.</summary>
     public static Problem Rule(string pointer, string en, string zh) =>
         new(RuleBroken) { Errors = [new(pointer, new(en, zh))] };

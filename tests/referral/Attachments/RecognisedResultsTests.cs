@@ -81,18 +81,42 @@ public sealed class RecognisedResultsTests(ReferralHost host)
     [Fact]
     public async Task A_result_of_the_same_person_in_another_referral_counts_as_well()
     {
-        static Action<JsonObject> Person(string name, string diagnosis) => s =>
-        {
-            s["patient"] = new JsonObject { ["name"] = name, ["sex"] = "1", ["birthDate"] = "1949-12-31", ["idType"] = "Passport", ["idNo"] = "E" + name };
-            s["diagnosis"] = new JsonObject { ["code"] = diagnosis };
-            s.Remove("indications");
-        };
-        var name = "P" + Random.Shared.Next(1_000_000, 9_999_999);
+        var name = NewName();
         await WithMark(change: Person(name, "I63.900"));
         var second = await A.Submitted(host, Person(name, "S06.000"));
         await second.IsRefused("attach", HttpStatusCode.UnprocessableEntity, "recognised-result-on-file", Again());
         await (await A.Submitted(host, Person(name + "0", "S06.000"))).Does("attach", Again());
     }
+
+    [Fact]
+    public async Task Of_a_sensitive_illness_it_is_named_to_its_own_parties_alone()
+    {
+        var name = NewName();
+        await WithMark(change: Person(name, "A15.000"));
+        await (await A.Submitted(host, Person(name, "S06.000"), receiver: ReferralHost.County)).Does("attach", Again());
+        await (await A.Submitted(host, Person(name, "S07.000"))).IsRefused("attach", HttpStatusCode.UnprocessableEntity, "recognised-result-on-file", Again());
+    }
+
+    [Fact]
+    public async Task What_was_never_submitted_and_what_is_the_sandbox_s_repeats_nothing()
+    {
+        var (drafted, tried) = (NewName(), NewName());
+        var draft = await A.Drafted(host, Person(drafted, "I63.900"));
+        (await draft.Tries("attach", Marked(), by: draft.Sender)).StatusCode.Should().Be(HttpStatusCode.OK);
+        await (await A.Submitted(host, Person(drafted, "S06.000"))).Does("attach", Again());
+        var other = await WithMark(change: Person(tried, "I63.900"));
+        await host.Database.Execute("update referral set synthetic = not synthetic where id = @Id", new { other.Id });
+        await (await A.Submitted(host, Person(tried, "S06.000"))).Does("attach", Again());
+    }
+
+    private static string NewName() => "P" + Random.Shared.Next(1_000_000, 9_999_999);
+
+    private static Action<JsonObject> Person(string name, string diagnosis) => s =>
+    {
+        s["patient"] = new JsonObject { ["name"] = name, ["sex"] = "1", ["birthDate"] = "1949-12-31", ["idType"] = "Passport", ["idNo"] = "E" + name };
+        s["diagnosis"] = new JsonObject { ["code"] = diagnosis };
+        s.Remove("indications");
+    };
 
     [Theory]
     [InlineData(-11, "qualityUntil", "/qualityUntil")]

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json.Nodes;
 using FluentAssertions;
 using Microsoft.Extensions.DependencyInjection;
 using Referrals.Contracts;
@@ -93,6 +94,27 @@ public sealed class ArrivalTests(ReferralHost host)
         (await referral.Events()).Should().Equal("submitted", "accepted", "arrived");
         view.GetProperty("sender").GetProperty("code").GetString().Should().Be(ReferralHost.Township);
         await referral.Does("start-treatment");
+    }
+
+    [Theory]
+    [InlineData("", "RETRO_ENTRY", "/channel"), InlineData("?submit=true", "RETRO_ENTRY", "/channel"), InlineData("?arrived=true", null, "/date")]
+    public async Task Typed_in_afterwards_is_what_the_receiver_received_and_nothing_that_is_still_to_come(string how, string? channel, string pointer)
+    {
+        var slip = A.UpwardSlip(change: s => (s["channel"], s["date"]) = (channel, ChinaTime.DayOf(host.Clock.GetUtcNow()).AddDays(1).ToString("yyyy-MM-dd")));
+        slip["referrer"] = new JsonObject { ["doctor"] = "dr-0103", ["institution"] = ReferralHost.Township };
+        var refused = await host.As(how == "?arrived=true" ? ReferralHost.Tertiary : ReferralHost.Township).Command("/v1/referrals" + how, slip);
+        refused.StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
+        (await refused.Json()).GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be(pointer);
+    }
+
+    [Fact]
+    public async Task No_draft_and_no_linked_slip_becomes_one_that_was_typed_in_afterwards()
+    {
+        var draft = await A.Drafted(host);
+        await draft.IsRefused("amend", HttpStatusCode.UnprocessableEntity, "rule-broken", new { slip = A.UpwardSlip(change: s => s["channel"] = "RETRO_ENTRY") });
+        await (await A.Treated(host)).IsRefused("return", HttpStatusCode.UnprocessableEntity, "rule-broken", new { slip = A.DownwardSlip(s => s["channel"] = "RETRO_ENTRY") });
+        await host.Database.Execute("update referral set channel = 'RETRO_ENTRY' where id = @Id", new { draft.Id });
+        await draft.IsRefused("submit", HttpStatusCode.UnprocessableEntity, "rule-broken", new { });
     }
 
     [Fact]

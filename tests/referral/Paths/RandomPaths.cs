@@ -188,7 +188,7 @@ internal sealed class RandomPaths(ReferralHost host, Houses houses, int seed)
             slip["purposeText"] = "患者家属要求";
         if (!arrived)
             slip["external"] = !tame && Maybe(3);
-        if (Maybe(10))
+        if (arrived || Maybe(40))
             slip["channel"] = "RETRO_ENTRY";
         slip["confirmDuplicate"] = Maybe(2);
         return slip;

@@ -106,6 +106,8 @@ internal sealed class Witness(ReferralHost host)
     private void Submitted(Row r, JsonElement slip)
     {
         Parties(r);
+        if (r.Channel == "RETRO_ENTRY")
+            Broken(r, "says it was typed in afterwards, and nobody arrived");
         if (r.IsUp)
         {
             var signed = r.Verb == "approve";

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text.Json;
 using FluentAssertions;
+using Microsoft.Extensions.DependencyInjection;
+using ReferralService.Alliances;
 using TestKit;
 using Xunit;
 
@@ -181,6 +183,21 @@ public sealed class BreakGlassTests(ReferralHost host)
         (await Break(referral.No, NewDoctor(), body: new { text = Why })).StatusCode.Should().Be(HttpStatusCode.BadRequest);
         (await Break(Guid.NewGuid().ToString(), NewDoctor())).StatusCode.Should().Be(HttpStatusCode.NotFound);
         (await referral.Events()).Should().Equal("submitted");
+    }
+
+    [Fact]
+    public async Task Ten_in_an_hour_are_ten_over_all_instances()
+    {
+        var token = Issuer.Shared.Token(ReferralHost.County, "Clinician", NewDoctor());
+        await using var second = new ServiceHost<Program>(host.Database.App, host.RabbitMq, host.Clock);
+        await second.Services.GetRequiredService<AllianceDirectory>().Refresh();
+        var numbers = new List<string>();
+        for (var i = 0; i < 16; i++)
+            numbers.Add((await A.Submitted(host)).No);
+        HttpClient[] instances = [host.WithToken(token), second.As(token)];
+        var answers = await Task.WhenAll(numbers.Select((no, i) => instances[i % 2].Command($"/v1/referrals/{no}/break-glass", Emergency)));
+        answers.Count(a => a.StatusCode == HttpStatusCode.Created).Should().Be(10);
+        answers.Count(a => a.StatusCode == HttpStatusCode.TooManyRequests).Should().Be(6);
     }
 
     [Fact]

@@ -12,11 +12,13 @@ namespace ReferralService.Tests.Privacy;
 [Collection("referral")]
 public sealed class PatientRightsTests(ReferralHost host)
 {
-    private Task<A> Patient(string name, string? idNo = null, string sender = ReferralHost.Township) => A.Submitted(host, slip =>
+    private Task<A> Patient(string name, string? idNo = null, string sender = ReferralHost.Township, string? diagnosis = null) => A.Submitted(host, slip =>
     {
         slip["patient"] = new JsonObject { ["name"] = name, ["sex"] = "1", ["birthDate"] = idNo is null ? "1958-03-14" : $"{idNo[6..10]}-{idNo[10..12]}-{idNo[12..14]}", ["phone"] = "13812345678", ["idNo"] = idNo };
         slip["referrer"] = new JsonObject { ["doctor"] = "dr-test" };
         slip["confirmDuplicate"] = true;
+        if (diagnosis is not null)
+            slip["diagnosis"] = new JsonObject { ["code"] = diagnosis };
     }, sender: sender);
 
     private async Task<A> Ended(string name, string? idNo = null, string sender = ReferralHost.Township)
@@ -38,8 +40,8 @@ public sealed class PatientRightsTests(ReferralHost host)
     private Task<HttpResponseMessage> Correct(A referral, string name, string ifMatch = "*", string? key = null) => host.As(ReferralHost.Township)
         .Command($"/v1/referrals/{referral.Id}/patient-corrections", new { patient = new { name, sex = "2", birthDate = "1958-04-14", phone = "13887654321" } }, ifMatch, key);
 
-    private Task<HttpResponseMessage> File(A referral, string institution = ReferralHost.Township, string role = "Registrar", string? purpose = "PATIENT_REQUEST") =>
-        host.As(institution, role, purpose: purpose).GetAsync($"/v1/referrals/{referral.Id}/patient-file");
+    private Task<HttpResponseMessage> File(A referral, string institution = ReferralHost.Township, string role = "Registrar", string? purpose = "PATIENT_REQUEST", string? department = null, string? onBehalfOf = null) =>
+        host.As(institution, role, department: department, onBehalfOf: onBehalfOf, purpose: purpose).GetAsync($"/v1/referrals/{referral.Id}/patient-file");
 
     private async Task<string[]> Audited(A referral, string action) =>
         [.. await host.Database.Query<string>("select verdict from audit where referral_id = @Id and action = @action order by id", new { referral.Id, action })];
@@ -82,6 +84,34 @@ public sealed class PatientRightsTests(ReferralHost host)
         Guid[] Found(JsonElement file) => [.. file.GetProperty("referrals").EnumerateArray().Select(r => r.GetProperty("referral").GetProperty("id").GetGuid())];
         Found(await File(first).Json()).Should().BeEquivalentTo([first.Id, second.Id]);
         Found(await File(first, ReferralHost.Tertiary).Json()).Should().BeEquivalentTo([first.Id, second.Id, elsewhere.Id], "it received all three");
+    }
+
+    [Fact]
+    public async Task A_sensitive_illness_is_handed_out_by_its_sender_and_the_department_that_treats_it_and_never_by_an_office()
+    {
+        var referral = await Patient("孙保密", diagnosis: "A15.000");
+        (await File(referral, ReferralHost.Tertiary)).StatusCode.Should().Be(HttpStatusCode.Forbidden, "a desk of no department");
+        (await File(referral, ReferralHost.Tertiary, department: "04")).StatusCode.Should().Be(HttpStatusCode.Forbidden);
+        (await File(referral, ReferralHost.County, "AllianceOffice", onBehalfOf: ReferralHost.Tertiary)).StatusCode.Should().Be(HttpStatusCode.Forbidden);
+        (await File(referral, ReferralHost.Tertiary, department: "03.03")).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await File(referral)).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await Audited(referral, "patient.export")).Should().Equal("denied", "denied", "denied", "allowed", "allowed");
+        (await File(await Patient("孙导出"), ReferralHost.County, "AllianceOffice", onBehalfOf: ReferralHost.Township)).StatusCode.Should().Be(HttpStatusCode.Forbidden);
+    }
+
+    [Fact]
+    public async Task What_another_desk_hands_out_is_left_out_of_the_export_and_counted()
+    {
+        var idNo = Residents.New();
+        var (plain, shielded, passedOn) = (await Patient("孙三次", idNo), await Patient("孙三次", idNo, diagnosis: "A15.000"), await Patient("孙三次", idNo));
+        await passedOn.Redirected(ReferralHost.County);
+        var file = await File(plain, ReferralHost.Tertiary).Json();
+        file.GetProperty("referrals").EnumerateArray().Single().GetProperty("referral").GetProperty("id").GetGuid().Should().Be(plain.Id);
+        file.GetProperty("leftOut").GetInt32().Should().Be(2);
+        file.GetRawText().Should().NotContain(shielded.No).And.NotContain(passedOn.No);
+        var whole = await File(plain).Json();
+        whole.GetProperty("referrals").GetArrayLength().Should().Be(3, "it sent all three");
+        whole.GetProperty("leftOut").GetInt32().Should().Be(0);
     }
 
     [Theory]

@@ -105,6 +105,27 @@ public sealed class ShieldedTests(ReferralHost host)
         (await Reveal(referral, ReferralHost.County, ForTreatment, role: "AllianceOffice")).StatusCode.Should().Be(HttpStatusCode.Forbidden);
     }
 
+    [Fact]
+    public async Task What_was_examined_is_hidden_from_those_who_only_read_along_as_in_the_timeline()
+    {
+        var referral = await Tuberculosis(host);
+        (await referral.Tries("attach", new { title = "x", itemCode = "HIV-RNA", laboratory = "疾控确证实验室", recognised = true, mark = "全国HR", qualityUntil = "2099-12-31", reference = "urn:x" }, by: referral.Sender))
+            .StatusCode.Should().Be(HttpStatusCode.OK);
+        await referral.Redirected(ReferralHost.County);
+        (await referral.Tries("attach", new { title = "y", itemCode = "HIV-RNA", laboratory = "县疾控", recognised = false, reference = "urn:y", repeatReason = "CONDITION_CHANGED" }))
+            .StatusCode.Should().Be(HttpStatusCode.OK);
+        async Task<JsonElement[]> Listed(HttpClient by) => [.. (await by.GetAsync($"/v1/referrals/{referral.Id}/attachments").Json()).GetProperty("items").EnumerateArray()];
+        foreach (var along in new[] { host.As(ReferralHost.Tertiary), host.As(ReferralHost.County, "AllianceOffice") })
+        {
+            var items = await Listed(along);
+            items.Should().HaveCount(2);
+            foreach (var told in new[] { "itemCode", "laboratory", "mark", "repeatReason" })
+                items.Where(i => i.TryGetProperty(told, out _)).Should().BeEmpty("{0} gives it away", told);
+        }
+        foreach (var cares in new[] { host.As(ReferralHost.Township), host.As(ReferralHost.County) })
+            (await Listed(cares))[1].GetProperty("itemCode").GetString().Should().Be("HIV-RNA");
+    }
+
     [Theory]
     [InlineData("ContactPatient", "CONTACT_PATIENT", false)]
     [InlineData("Billing", "BILLING", false)]

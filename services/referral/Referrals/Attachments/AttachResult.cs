@@ -96,7 +96,8 @@ internal sealed record AttachResult(
         return null;
     }
 
-    // of the same person in any referral: by the person's row, or by the number where there is one
+    // of the same person, by the person's row or by the number where there is one: in this referral or in one that went
+    // out, never from the sandbox into what is real; of a sensitive illness only to whom it is known anyway
     private const string Known = """
         select h.institution, h.detail ->> 'laboratory' as laboratory, h.detail ->> 'mark' as mark,
                (h.detail ->> 'qualityUntil')::date as quality_until, h.at
@@ -105,6 +106,8 @@ internal sealed record AttachResult(
         join patient p on p.id = r.patient_id
         where h.verb = 'attach' and h.detail ->> 'recognised' = 'true' and h.detail ->> 'itemCode' = @item and not r.in_error
           and h.institution <> @institution
+          and (r.id = @referral or r.submitted_at is not null and r.synthetic = @synthetic
+               and (not r.sensitive or r.sender = any(@mine) or r.receiver = any(@mine) or r.origin = any(@mine)))
           and (r.patient_id = @person or p.id_index = (select id_index from patient where id = @person))
         order by (h.detail ->> 'qualityUntil')::date desc, h.at desc
         limit 1
@@ -130,7 +133,11 @@ internal sealed record AttachResult(
         if (command.ItemCode is { } item)
             command = command with
             {
-                OnFile = await connection.QuerySingleOrDefaultAsync<RecognisedResult>(Known, new { item, institution, person = referral.PatientId }),
+                OnFile = await connection.QuerySingleOrDefaultAsync<RecognisedResult>(Known, new
+                {
+                    item, institution, person = referral.PatientId, referral = referral.Id, synthetic = referral.Synthetic,
+                    mine = new[] { institution, about.Actor.OnBehalfOf ?? institution },
+                }),
             };
         return (command, [], null);
     }

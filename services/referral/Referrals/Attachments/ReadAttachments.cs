@@ -45,16 +45,19 @@ internal sealed class ReadAttachments(Wall wall, GetReferral referrals, SlipRead
         if (words)
             await access.Read(GetReferral.Audited(caller!, referral), "read-attachments", referral.Id);
         var rows = await wall.Query<Row>(caller!, Attached, new { referral.Id });
-        return TypedResults.Ok(new AttachmentList(referral.ReferralNo, [.. rows.Select(row => Entry(row, words))]));
+        var shielded = access.ShieldedFrom(caller!, referral);
+        return TypedResults.Ok(new AttachmentList(referral.ReferralNo, [.. rows.Select(row => Entry(row, words, shielded))]));
     }
 
-    private AttachmentEntry Entry(Row row, bool words)
+    private AttachmentEntry Entry(Row row, bool words, bool shielded)
     {
         var detail = JsonNode.Parse(row.Detail)!.AsObject();
+        // what was examined, where and why again gives a sensitive illness away
+        string? Told(string member) => shielded ? null : (string?)detail[member];
         var said = words && row.WrappedKey is not null && slips.Words(row.WrappedKey, row.Words) is { } text ? JsonNode.Parse(text)!.AsObject() : null;
         return new(row.At, new(row.Institution, directory.Current.NameOf(row.Institution)), (string?)said?["title"], (string?)said?["reference"],
-            (string?)detail["itemCode"], (string?)detail["laboratory"], (bool?)detail["recognised"] ?? false, (string?)detail["mark"],
-            Day(detail, "examinedOn"), Day(detail, "qualityUntil"), row.Reason,
+            Told("itemCode"), Told("laboratory"), (bool?)detail["recognised"] ?? false, Told("mark"),
+            Day(detail, "examinedOn"), Day(detail, "qualityUntil"), shielded ? null : row.Reason,
             row.Id is { } id ? new(id, row.MediaType!, row.Size!.Value, Convert.ToHexStringLower(row.Sha256!), row.Scan!) : null);
     }
 

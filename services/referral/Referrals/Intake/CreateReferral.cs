@@ -46,6 +46,8 @@ internal sealed class CreateReferral(
         if (!arrived && form.ArrivedAt is not null)
             return new ProblemResult(Refusals.Rule("/arrivedAt", "Only where the patient is already here: arrived=true.", "仅在补录（arrived=true）时填写。"));
         var now = runner.Now;
+        if (arrived && form.Date > ChinaTime.DayOf(now))
+            return new ProblemResult(Refusals.Rule("/date", "Nobody asked in the future.", "不能晚于今日。"));
         var alliance = runner.Alliance;
         // the receiver types in what it received: the sender is the one the slip names
         var acting = caller.Role == Role.AllianceOffice ? caller.OnBehalfOf ?? caller.Institution : caller.Institution;
@@ -70,7 +72,7 @@ internal sealed class CreateReferral(
             (sender, origin) = (township, acting);
         }
 
-        var (created, refused) = await intake.Write(form, sender, caller.Subject, now, alliance, origin: origin);
+        var (created, refused) = await intake.Write(form, sender, caller.Subject, now, alliance, origin: origin, arrived: arrived);
         if (refused is not null)
             return await desk.Replayed(key!) ?? new ProblemResult(refused);
         var referral = created!.Referral;

@@ -23,8 +23,11 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
     /// </summary>
     public async Task<(NewReferral? New, Problem? Problem)> Write(
         ReferralForm form, string sender, string author, DateTimeOffset now, AllianceSnapshot alliance,
-        Referral? parent = null, Relation? relation = null, string? origin = null)
+        Referral? parent = null, Relation? relation = null, string? origin = null, bool arrived = false)
     {
+        // nobody is told of it and its times are believed: it is for the receiver, whose patient is there
+        if (form.Channel == Channel.RETRO_ENTRY && !arrived)
+            return (null, Refusals.OnlyOnceArrived);
         var kind = form.KindOrDefault();
         var direction = kind == ReferralKind.RehabReturn ? Direction.Down : Direction.Up;
         var receiver = form.To?.Institution ?? await DefaultTarget(form, sender, direction, now, alliance, parent, relation);

@@ -19,6 +19,7 @@ internal sealed record ReferralForm
     public ReferralKind? Kind { get; init; }
     public Priority? Priority { get; init; }
     public GreenChannel? GreenChannel { get; init; }
+    /// <summary>RETRO_ENTRY (补录) only with arrived=true, which sets it.</summary>
     public Channel? Channel { get; init; }
     /// <summary>Codes of the list UpPurpose or DownPurpose.</summary>
     public string[]? Purposes { get; init; }

@@ -120,6 +120,9 @@ internal sealed record SubmitReferral(bool ConfirmDuplicate = false, RuleOverrid
         // what a patient asks for is a wish; the slip is the doctor's
         if (r.Flags.Contains(RequestedByPatient) && r.SlipVersion == 1)
             return Refusals.Rule("/impression", "The patient asked for it: amend it first, the slip is the doctor's.", "患者自助申请须由医生补充完善后提交。");
+        // a draft from before that was refused
+        if (r.Channel == Channel.RETRO_ENTRY)
+            return Refusals.OnlyOnceArrived;
         // consent of an emergency may follow within a day
         if (r.ConsentAt is null && !r.IsEmergency)
             return Refusals.Rule("/consent", "The patient's consent must be recorded.", "须记录患者知情同意。");

@@ -94,9 +94,15 @@ internal sealed class GetReferral(Wall wall, ReferralStore store, Access access,
     /// </summary>
     public bool MayReveal(Caller caller, Referral referral) =>
         referral.Opened == OpeningKind.BreakGlass
-        || !referral.Restricted && CaresFor(caller, referral)
-            && (!referral.Sensitive || access.SidesOf(caller, referral).HasFlag(Side.Sender) || caller.Institution == referral.Origin
-                || access.SidesOf(caller, referral).HasFlag(Side.Receiver) && Treats(caller.Department, referral.Department));
+        || !referral.Restricted && CaresFor(caller, referral) && KnowsTheIllness(caller, referral);
+
+    /// <summary>Whose desk hands the patient a copy: sender or receiver; of a sensitive illness its sender and the department that treats it.</summary>
+    public bool MayHandOut(Caller caller, Referral referral) => caller.Role != Role.AllianceOffice
+        && (access.SidesOf(caller, referral) & (Side.Sender | Side.Receiver)) != 0 && KnowsTheIllness(caller, referral);
+
+    private bool KnowsTheIllness(Caller caller, Referral referral) =>
+        !referral.Sensitive || access.SidesOf(caller, referral).HasFlag(Side.Sender) || caller.Institution == referral.Origin
+        || access.SidesOf(caller, referral).HasFlag(Side.Receiver) && Treats(caller.Department, referral.Department);
 
     /// <summary>The caller as the audit shall name it: whoever broke the glass reads for that reason.</summary>
     public static Caller Audited(Caller caller, Referral referral) =>
