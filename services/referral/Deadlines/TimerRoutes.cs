@@ -57,7 +57,7 @@ internal sealed record LadderForm : ICommand
         checks.That(ActAfterMinutes is null or (>= 1 and <= Most), "/actAfterMinutes", "1 minute to a year.", "1 分钟至一年。");
         checks.That(ActAfterMinutes is null || TimerDefaults.All.Any(s => s.Timer == Timer && s.ActAfterMinutes is not null), "/actAfterMinutes",
             "This timer moves nothing by itself.", "该时限不会自动变更状态。");
-        checks.That(ActAfterMinutes is null || Steps is not { Count: > 0 } || ActAfterMinutes > Steps[^1].AfterMinutes, "/actAfterMinutes", "After the last step.", "须晚于最后一级。");
+        checks.That(ActAfterMinutes is null || Steps is not [.., { } last] || ActAfterMinutes > last.AfterMinutes, "/actAfterMinutes", "After the last step.", "须晚于最后一级。");
         checks.That(Steps is { Count: > 0 } || ActAfterMinutes is not null, "/steps", "A step, or when it acts.", "至少一级提醒，或自动处理时间。");
         checks.That(StartsAt is null || known?.StartsAt is not null, "/startsAt", "Only Treatment counts from acceptance or arrival.", "仅 Treatment 可设置起算点。");
         // an emergency always has a living alarm until somebody answers

@@ -61,9 +61,8 @@ internal sealed class WhenPatientIsConcerned(
             outbox.Wake();
     }
 
-    // a sensitive illness; psychiatry, infectious diseases, tuberculosis, hospice care (诊疗科目 15, 16, 17, 24)
     private static bool GivesAway(Referral referral) => referral.Sensitive || referral.PatientClass == PatientClass.Palliative
-        || referral.Department is { } department && new[] { "15", "16", "17", "24" }.Any(code => department.StartsWith(code, StringComparison.Ordinal));
+        || Sensitivity.IsTelling(referral.Department);
 
     /// <summary>A number a text message can go to, or null.</summary>
     private static string? PhoneOf(Identity? patient)

@@ -15,6 +15,18 @@ internal sealed record Identity(
 
     public int? BirthYear(DateTimeOffset now) => BirthDate?.Year ?? (Age is { } age ? now.Year - age : null);
 
+    /// <summary>
+    /// True when nothing that says who it is stands against it; address, telephone and the numbers of a house change.
+    /// </summary>
+    /// <param name="birthYear">Of the one who is known, as the row has it.</param>
+    public bool MayBe(Identity? known, int? birthYear, DateTimeOffset now) =>
+        (Name is null || string.Equals(Name, known?.Name, StringComparison.OrdinalIgnoreCase))
+        && (IdNo is null || known?.IdNo is null || IdType != known.IdType || IdNo == known.IdNo)
+        && !(Sex is "1" or "2" && known?.Sex is "1" or "2" && Sex != known?.Sex)
+        && (BirthDate is null || known?.BirthDate is null || BirthDate == known.BirthDate)
+        // an age says the year within one
+        && (birthYear is null || BirthYear(now) is not { } year || Math.Abs(year - birthYear.Value) <= 1);
+
     /// <summary>What the blind index is made of; null without a number.</summary>
     public string? IndexText => IdNo is null ? null : $"{IdType}:{IdNo}";
 }

@@ -30,13 +30,39 @@ internal static class Preparations
 
     public static async Task<(AmendReferral, IReadOnlyList<Birth>, Problem?)> Amend(Preparing<AmendReferral> about)
     {
-        var runner = about.Services.GetRequiredService<MoveRunner>();
-        // a linked draft has a place in its family that depends on the direction
-        if (about.Referral.Relation is not null && about.Command.Slip.IsDown == about.Referral.IsUp)
-            return (about.Command, [], Refusals.Rule("/slip/kind", "Up stays up and down stays down.", "转诊方向不可改变。"));
+        var (runner, draft, form) = (about.Services.GetRequiredService<MoveRunner>(), about.Referral, about.Command.Slip);
+        Referral? parent = null;
+        if (draft.Relation is null)
+        {
+            var checks = new Checks();
+            checks.Required(form.Patient, "/slip/patient");
+            if (!checks.Passed)
+                return (about.Command, [], checks.Problem);
+        }
+        else
+        {
+            // a linked draft has a place in its family that depends on the direction
+            if (form.IsDown == draft.IsUp)
+                return (about.Command, [], Refusals.Rule("/slip/kind", "Up stays up and down stays down.", "转诊方向不可改变。"));
+            if (await SomebodyElse(about, form) is { } stranger)
+                return (about.Command, [], stranger);
+            parent = (await about.Services.GetRequiredService<ReferralStore>().Find(draft.ParentId.ToString()!))?.Referral ?? draft;
+        }
         var (rewritten, problem) = await about.Services.GetRequiredService<IntakeDesk>()
-            .Write(about.Command.Slip, about.Referral.Sender, about.Caller.Subject, runner.Now, runner.Alliance, origin: about.Referral.Origin);
+            .Write(form, draft.Sender, about.Caller.Subject, runner.Now, runner.Alliance, parent, draft.Relation, draft.Origin);
         return (about.Command with { Rewritten = rewritten }, [], problem);
+    }
+
+    // a linked slip is about the person of its chain: what it says of somebody else is not dropped in silence
+    private static async Task<Problem?> SomebodyElse<T>(Preparing<T> about, ReferralForm? form)
+    {
+        if (form?.Patient is not { } named)
+            return null;
+        var runner = about.Services.GetRequiredService<MoveRunner>();
+        var known = await about.Services.GetRequiredService<SlipReader>().Person(about.Referral, about.WrappedKey);
+        return Identity.Of(named).MayBe(known, about.Referral.PatientBirthYear, runner.Now) ? null
+            : Refusals.Rule("/slip/patient", "Not the person of this case: leave it out. Who that is has a correction of its own; another person needs a referral of their own.",
+                "与本例患者不一致：请勿填写患者信息。更正身份请使用患者信息更正；其他患者请另行开具转诊单。");
     }
 
     public static async Task<(SubmitReferral, IReadOnlyList<Birth>, Problem?)> Submit(Preparing<SubmitReferral> about) =>
@@ -121,6 +147,8 @@ internal static class Preparations
     {
         if (relation != Relation.Return && form.IsDown)
             return (null, [], Refusals.Rule("/slip/kind", "Only an upward kind.", "只能为上转类型。"));
+        if (await SomebodyElse(about, form) is { } stranger)
+            return (null, [], stranger);
         var runner = about.Services.GetRequiredService<MoveRunner>();
         var intake = about.Services.GetRequiredService<IntakeDesk>();
         var (made, problem) = await intake.Write(form, about.Referral.Receiver, about.Caller.Subject, runner.Now, runner.Alliance, about.Referral, relation);
@@ -182,6 +210,8 @@ internal static class Preparations
             return (command, [], Refusals.Rule("", "The patient's data was erased.", "患者数据已删除。"));
         if ((command.Slip?.Kind ?? ended.Kind) is var kind && (kind == ReferralKind.RehabReturn) == ended.IsUp)
             return (command, [], Refusals.Rule("/slip/kind", "Up stays up and down stays down.", "转诊方向不可改变。"));
+        if (await SomebodyElse(about, command.Slip) is { } stranger)
+            return (command, [], stranger);
         if ((command.Institution ?? command.Slip?.To?.Institution) is not { } named)
             named = command.MayAskAgain(ended, ended.Receiver) ? ended.Receiver : "";
         if (runner.Alliance.Find(named)?.Code is not { } target)

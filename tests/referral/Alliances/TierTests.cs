@@ -148,6 +148,43 @@ public sealed class TierTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_onward_referral_that_is_sent_back_and_amended_keeps_the_person_of_its_episode()
+    {
+        var referral = await A.Submitted(_host, Residents.Slip(Residents.New()), ReferralHost.County);
+        await referral.Does("accept", new { department = "03.03" });
+        await referral.Does("arrive", new { identifiedBy = "IdCard" });
+        JsonObject Onward(JsonObject? patient) => Slip(_codes[Far], slip =>
+        {
+            slip["leaveRegionReason"] = "本区域无该专科";
+            slip["patient"] = patient;
+        });
+        var answer = await Is(_host.As(ReferralHost.County).Command($"/v1/referrals/{referral.Id}/refer-onward", new { slip = Onward(null) }, "*"), HttpStatusCode.OK);
+        var path = $"/v1/referrals/{answer.GetProperty("linked")[0].GetProperty("id").GetGuid()}";
+        await Is(_host.As(ReferralHost.County, "Head", "head-county").Command(path + "/send-back", new { reason = "INCOMPLETE" }, "*"), HttpStatusCode.OK);
+        var known = (await referral.Look()).GetProperty("identity");
+        async Task<string> Kept() => (await _host.Database.Query<string>(
+            "select encode(identity, 'hex') || encode(id_index, 'hex') from patient where id = (select patient_id from referral where id = @Id)", new { referral.Id })).Single();
+        var before = await Kept();
+
+        Task<HttpResponseMessage> Amend(JsonObject? patient) => _host.As(ReferralHost.County).Command(path + "/amend", new { slip = Onward(patient) }, "*");
+        Pointer(await Is(Amend(new() { ["name"] = "另一人", ["sex"] = "2", ["age"] = 30 }), HttpStatusCode.UnprocessableEntity, "rule-broken")).Should().Be("/slip/patient");
+        await Is(Amend(new()
+        {
+            ["name"] = known.GetProperty("name").GetString(), ["sex"] = known.GetProperty("sex").GetString(), ["birthDate"] = known.GetProperty("birthDate").GetString(),
+            ["phone"] = "13900000000",
+        }), HttpStatusCode.OK);
+        await Is(Amend(null), HttpStatusCode.OK);
+        (await Kept()).Should().Be(before);
+        var draft = await Is(_host.As(ReferralHost.County).GetAsync(path), HttpStatusCode.OK);
+        draft.GetProperty("identity").GetRawText().Should().Be(known.GetRawText());
+
+        // a draft that begins a case has nobody to take the patient from
+        var first = await A.Drafted(_host);
+        Pointer(await Is(_host.As(ReferralHost.Township).Command($"/v1/referrals/{first.Id}/amend", new { slip = Slip(change: slip => slip.Remove("patient")) }, "*"), HttpStatusCode.BadRequest))
+            .Should().Be("/slip/patient");
+    }
+
+    [Fact]
     public async Task A_head_signs_where_the_alliance_says_so_but_not_for_a_contracted_patient_and_not_for_an_emergency()
     {
         await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", internalReview = true }), HttpStatusCode.Created);

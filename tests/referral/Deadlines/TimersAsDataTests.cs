@@ -204,6 +204,7 @@ public sealed class TimerSettingTests : IAsyncLifetime
         { "a timer that moves nothing", Ladder(10, timer: "Turnaround", act: 60), "/actAfterMinutes" },
         { "acting before the last step", Ladder(100, act: 60), "/actAfterMinutes" },
         { "nothing at all", new { timer = "Triage" }, "/steps" },
+        { "nothing in a place", new { timer = "Triage", steps = new object?[] { null }, actAfterMinutes = 60 }, "/steps" },
         { "urging every second", Ladder(10, urge: 1), "/urgeEveryMinutes" },
         { "people nobody knows", new { timer = "Triage", steps = new[] { new { afterMinutes = 1, does = "Missed", to = new[] { "Mayor" } } } }, "/steps/0/to" },
         { "steps that go back", new { timer = "Triage", steps = new[] { new { afterMinutes = 9, does = "Warning", to = Array.Empty<string>() }, new { afterMinutes = 9, does = "Missed", to = Array.Empty<string>() } } }, "/steps/1/afterMinutes" },

@@ -128,6 +128,37 @@ public sealed class LinkedReferralsTests(ReferralHost host)
         view.GetProperty("outcome").GetString().Should().Be("Converted");
     }
 
+    [Theory]
+    [InlineData("return"), InlineData("refer-onward"), InlineData("re-refer"), InlineData("refer-again")]
+    public async Task A_linked_slip_names_the_person_of_its_case_or_nobody(string verb)
+    {
+        var parent = verb switch
+        {
+            "re-refer" => await A.ReturnedAndArrived(host),
+            "refer-again" => await (await A.Submitted(host)).Does("decline"),
+            _ => await A.Treated(host),
+        };
+        var known = (await parent.Look()).GetProperty("identity");
+        var by = verb == "refer-again" ? parent.Sender : parent.Receiver;
+        object About(JsonObject patient)
+        {
+            void Person(JsonObject slip) => slip["patient"] = patient;
+            var slip = verb == "return" ? A.DownwardSlip(Person) : A.UpwardSlip(ReferralHost.County, Person);
+            slip["referrer"] = new JsonObject { ["doctor"] = "dr-0001" };
+            return verb == "refer-again" ? new { slip, patientAgrees = true } : new { slip };
+        }
+        JsonObject Same() => new() { ["name"] = known.GetProperty("name").GetString(), ["sex"] = "1", ["age"] = 60 };
+        foreach (var (member, value) in new (string, JsonNode)[] { ("name", "另一人"), ("sex", "2"), ("age", 30) })
+        {
+            var other = Same();
+            other[member] = value;
+            var refused = await parent.IsRefused(verb, HttpStatusCode.UnprocessableEntity, "rule-broken", About(other), by: by);
+            refused.GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be("/slip/patient", member);
+        }
+        var child = await parent.Creates(verb, About(Same()), by: by);
+        (await child.Look()).GetProperty("identity").GetRawText().Should().Be(known.GetRawText());
+    }
+
     [Fact]
     public async Task A_transfer_is_not_converted()
     {

@@ -130,11 +130,18 @@ public sealed class ReferAgainTests(ReferralHost host)
         (next.State, next.Receiver).Should().Be(("Submitted", cancelled.Receiver));
     }
 
-    [Fact]
-    public async Task Nobody_who_died_and_no_discarded_draft_is_referred_again()
+    [Theory]
+    [InlineData("DIED"), InlineData("WRONG_PATIENT")]
+    public async Task Nobody_who_died_and_nobody_who_was_the_wrong_person_is_referred_again(string reason)
     {
-        var died = await (await A.Submitted(host)).Does("close", new { reason = "DIED" });
-        await died.IsRefused("refer-again", HttpStatusCode.Conflict, "not-in-this-state", Elsewhere(), by: died.Sender);
+        var ended = await (await A.Submitted(host)).Does("close", new { reason });
+        (await Offered(ended, ended.Sender)).GetProperty("actions").GetRawText().Should().NotContain("refer-again");
+        await ended.IsRefused("refer-again", HttpStatusCode.Conflict, "not-in-this-state", Elsewhere(), by: ended.Sender);
+    }
+
+    [Fact]
+    public async Task No_discarded_draft_is_referred_again()
+    {
         var draft = await (await A.Drafted(host)).Does("discard");
         (await draft.Tries("refer-again", Elsewhere(), by: draft.Sender)).StatusCode.Should().Be(HttpStatusCode.Conflict);
     }

@@ -118,6 +118,17 @@ public sealed class ReturnTests(ReferralHost host)
         (line.GetProperty("drug").GetString(), line.GetProperty("days").GetInt32()).Should().Be(("阿司匹林肠溶片 100mg", 31));
     }
 
+    [Theory]
+    [InlineData("plan", "followUps"), InlineData("extendedPrescription", null)]
+    public async Task A_list_with_nothing_in_a_place_is_refused_where_it_is(string member, string? inside)
+    {
+        var up = await A.Treated(host);
+        var nothing = new JsonArray((JsonNode?)null);
+        var slip = A.DownwardSlip(s => s[member] = inside is null ? nothing : new JsonObject { [inside] = nothing });
+        var problem = await up.IsRefused("return", HttpStatusCode.BadRequest, body: new { slip });
+        problem.GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be(inside is null ? $"/slip/{member}/0" : $"/slip/{member}/{inside}/0");
+    }
+
     [Fact]
     public async Task What_the_receiver_does_not_have_is_seen_before_and_flagged_on_the_return()
     {

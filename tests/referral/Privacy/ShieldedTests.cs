@@ -90,6 +90,91 @@ public sealed class ShieldedTests(ReferralHost host)
         (await host.Database.Query<long>("select count(*) from diagnosis_set where name = 'Sensitive'")).Single().Should().BeGreaterThan(0);
     }
 
+    private static Action<JsonObject> Uncoded(string department) => slip =>
+    {
+        slip.Remove("diagnosis");
+        slip["to"]!["department"] = department;
+        slip["referrer"] = new JsonObject { ["doctor"] = "dr-test" };
+    };
+
+    private static async Task<bool> IsSensitive(A referral, string? by = null) => (await referral.Look(by)).GetProperty("sensitive").GetBoolean();
+
+    [Fact]
+    public async Task What_comes_back_from_a_telling_department_is_masked_at_the_clinic_although_its_slip_says_nothing()
+    {
+        var up = await A.Submitted(host, Uncoded("15"));
+        await up.Does("accept");
+        await up.Does("arrive");
+        await up.Does("complete-treatment");
+        var down = await up.Returned(slip =>
+        {
+            foreach (var member in new[] { "diagnosis", "patientClass", "purposes" })
+                slip.Remove(member);
+        });
+        var atTheClinic = await Look(down, ReferralHost.Township, subject: "dr-clinic");
+        atTheClinic.GetProperty("sensitive").GetBoolean().Should().BeTrue();
+        Shows(atTheClinic).Should().BeFalse("nobody revealed it");
+
+        await down.Does("accept", new { department = "02" });
+        await down.Does("arrive", new { identifiedBy = "Slip" });
+        var again = await down.Creates("re-refer", new { slip = A.UpwardSlip(change: slip =>
+        {
+            Uncoded("03.03")(slip);
+            slip.Remove("patient");
+        }) });
+        (await IsSensitive(again)).Should().BeTrue("the whole chain is");
+    }
+
+    [Theory]
+    [InlineData("refer-onward"), InlineData("refer-again"), InlineData("convert")]
+    public async Task What_follows_from_a_sensitive_referral_is_sensitive(string verb)
+    {
+        var parent = await A.Submitted(host, slip =>
+        {
+            Uncoded("16")(slip);
+            if (verb == "convert")
+                slip["kind"] = "Advice";
+        });
+        await parent.Does(verb switch { "refer-again" => "decline", "convert" => "claim", _ => "accept" });
+        if (verb == "refer-onward")
+            await parent.Does("arrive");
+        var child = await parent.Creates(verb, verb == "refer-onward" ? new { slip = A.UpwardSlip(ReferralHost.County, slip =>
+        {
+            Uncoded("03.03")(slip);
+            slip.Remove("patient");
+        }) } : null, by: verb == "refer-again" ? parent.Sender : null);
+        (await IsSensitive(child)).Should().BeTrue();
+    }
+
+    [Theory]
+    [InlineData("accept"), InlineData("arrive"), InlineData("arrive unannounced"), InlineData("redirect")]
+    public async Task A_move_into_a_telling_department_makes_it_sensitive_and_no_move_takes_that_away(string how)
+    {
+        var referral = await A.Submitted(host, Uncoded("03.03"));
+        (await IsSensitive(referral)).Should().BeFalse();
+        if (how == "redirect")
+            await referral.Redirected(ReferralHost.County, "15");
+        else if (how == "accept")
+            await referral.Does("accept", new { department = "15" });
+        else
+        {
+            if (how == "arrive")
+                await referral.Does("accept");
+            await referral.Does("arrive", new { identifiedBy = "IdCard", department = "15" });
+        }
+        var view = await Look(referral, referral.Receiver, "15");
+        view.GetProperty("sensitive").GetBoolean().Should().BeTrue();
+        Shows(view).Should().BeFalse();
+
+        if (how == "redirect")
+            await referral.Does("accept", new { department = "03.03" });
+        else if (how == "accept")
+            await referral.Redirected(ReferralHost.County);
+        else
+            return;
+        (await IsSensitive(referral)).Should().BeTrue("it was there");
+    }
+
     [Fact]
     public async Task What_gives_a_sensitive_illness_away_is_hidden_from_those_who_only_read_along()
     {

@@ -36,6 +36,7 @@ internal sealed record AcceptReferral(string? Department, string? Clinician, str
         if (!r.External && move.Command.Clinician is { } doctor && !move.Alliance.WorksAt(doctor, r.Receiver))
             return Refusals.Rule("/clinician", "This clinician is not known at the receiver.", "接收机构没有该医生。");
         r.Department = department;
+        Sensitivity.Mark(r);
         r.Clinician = move.Command.Clinician ?? r.Clinician ?? r.ClaimedBy;
         r.ReceiverOwnNo = move.Command.ReceiverOwnNo ?? r.ReceiverOwnNo;
         Accepted(r, move);
@@ -49,6 +50,7 @@ internal sealed record AcceptReferral(string? Department, string? Clinician, str
     public static void ByArrival(Referral r, Move<RecordArrival> move)
     {
         r.Department = move.Command.Department ?? r.Department;
+        Sensitivity.Mark(r);
         Accepted(r, move);
     }
 

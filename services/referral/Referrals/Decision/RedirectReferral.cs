@@ -68,6 +68,7 @@ internal sealed record RedirectReferral(
         r.Receiver = target.Code;
         r.External = command.External;
         r.Department = command.Department ?? (move.Alliance.HasDepartment(target.Code, r.Department) ? r.Department : null);
+        Sensitivity.Mark(r);
         r.Clinician = command.Clinician;
         r.ReceiverOwnNo = null;
         r.Leg++;

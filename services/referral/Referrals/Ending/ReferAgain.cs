@@ -35,8 +35,8 @@ internal sealed record ReferAgain(string? Institution, string? Department, strin
     /// <summary>Once: the next one after that follows from the referral that was created.</summary>
     public static bool NotYet(Referral r) => r.LinkedId is null;
 
-    /// <summary>Nobody is referred again who has died or whose case goes on under another number.</summary>
-    public static bool MayFollow(Referral r) => r.Reason is not ("DIED" or "DUPLICATE");
+    /// <summary>Nobody is referred again who has died, whose case goes on under another number, or who was the wrong person.</summary>
+    public static bool MayFollow(Referral r) => r.Reason is not ("DIED" or "DUPLICATE" or "WRONG_PATIENT");
 
     /// <summary>True when a target that has had it may be asked again: it did not refuse, or reads another slip.</summary>
     public bool MayAskAgain(Referral r, string target) =>

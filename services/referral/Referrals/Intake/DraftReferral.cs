@@ -18,7 +18,8 @@ internal sealed record AmendReferral(ReferralForm Slip) : ICommand
     public void Check(Checks checks)
     {
         checks.Required(Slip, "/slip");
-        Slip?.Check(checks, "/slip");
+        // whether the patient may be left out depends on the draft
+        Slip?.Check(checks, "/slip", linked: true);
     }
 
     public static void Rewrite(Referral r, Move<AmendReferral> move)
@@ -27,7 +28,9 @@ internal sealed record AmendReferral(ReferralForm Slip) : ICommand
         (r.Priority, r.GreenChannel, r.PatientClass, r.Kind, r.Direction) = (to.Priority, to.GreenChannel, to.PatientClass, to.Kind, to.Direction);
         (r.PatientMasked, r.PatientSex, r.PatientBirthYear, r.Identified) = (to.PatientMasked, to.PatientSex, to.PatientBirthYear, to.Identified);
         (r.Receiver, r.Department, r.Clinician, r.Tried, r.External) = (to.Receiver, to.Department, to.Clinician, to.Tried, to.External);
-        (r.DiagnosisCode, r.DiagnosisGroup, r.Sensitive, r.Eligibility) = (to.DiagnosisCode, to.DiagnosisGroup, to.Sensitive, to.Eligibility);
+        (r.DiagnosisCode, r.DiagnosisGroup, r.Eligibility) = (to.DiagnosisCode, to.DiagnosisGroup, to.Eligibility);
+        // what a linked draft has of its family it keeps
+        r.Sensitive = to.Sensitive || r.Relation is not null && r.Sensitive;
         var requested = r.Flags.Contains(SubmitReferral.RequestedByPatient);
         (r.Purposes, r.StandingAgreement) = (to.Purposes, to.StandingAgreement);
         // what is attached stays attached, and a wish stays one
@@ -39,7 +42,8 @@ internal sealed record AmendReferral(ReferralForm Slip) : ICommand
         r.SlipVersion++;
         r.Author = move.Actor.Subject;
         move.NewSlip = new(r.SlipVersion, move.Command.Rewritten.Slip.Content, move.Actor.Subject);
-        move.NewIdentity = move.Command.Rewritten.Identity;
+        // the person of a linked draft is the whole episode's: who that is has a correction of its own
+        move.NewIdentity = r.Relation is null ? move.Command.Rewritten.Identity : null;
     }
 }
 

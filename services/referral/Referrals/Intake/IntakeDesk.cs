@@ -93,7 +93,9 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             Receiver = target.Code, Department = form.To?.Department, Clinician = form.To?.Doctor,
             External = form.External, Tried = [target.Code],
             DiagnosisCode = form.Diagnosis?.Code ?? parent?.DiagnosisCode, DiagnosisGroup = group,
-            Sensitive = alliance.IsSensitive(form.Diagnosis?.Code ?? parent?.DiagnosisCode, day) || IsTelling(form.To?.Department) || form.PatientClass == PatientClass.Palliative,
+            // a case does not become harmless by the next slip saying less of it
+            Sensitive = parent?.Sensitive == true || alliance.IsSensitive(form.Diagnosis?.Code ?? parent?.DiagnosisCode, day)
+                || Sensitivity.IsTelling(form.To?.Department) || form.PatientClass == PatientClass.Palliative,
             Purposes = form.Purposes ?? [],
             Eligibility = Eligibility(direction, form.PatientClass, form.Diagnosis?.Code ?? parent?.DiagnosisCode, day, alliance),
             Flags = Flags(form),
@@ -242,7 +244,4 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
     private static string[] Eligibility(Direction direction, PatientClass? patientClass, string? diagnosis, DateOnly day, AllianceSnapshot alliance) =>
         direction == Direction.Down && patientClass == PatientClass.Rehab && alliance.Rules.InSet(BookingNeeds.RehabJointWard, diagnosis, day)
             ? [BookingNeeds.RehabJointWard] : [];
-
-    // departments that give the illness away: psychiatry, infectious disease, tuberculosis, palliative care
-    private static bool IsTelling(string? department) => department is { Length: >= 2 } && department[..2] is "15" or "16" or "17" or "24";
 }

@@ -10,10 +10,13 @@ internal sealed record PlanForm(string? Goals, IReadOnlyList<PlannedFollowUp>? F
         checks.Text(Goals, at + "/goals", 4000, required: false);
         checks.That(FollowUps is null || FollowUps.Count <= 60, at + "/followUps", "At most 60.", "最多 60 次。");
         for (var i = 0; i < Math.Min(60, FollowUps?.Count ?? 0); i++)
-        {
-            checks.That(FollowUps![i].DueInDays is >= 0 and <= 1000, $"{at}/followUps/{i}/dueInDays", "0 to 1000.", "0 至 1000。");
-            checks.Text(FollowUps[i].Task, $"{at}/followUps/{i}/task", 1000, required: false);
-        }
+            if (FollowUps![i] is { } planned)
+            {
+                checks.That(planned.DueInDays is >= 0 and <= 1000, $"{at}/followUps/{i}/dueInDays", "0 to 1000.", "0 至 1000。");
+                checks.Text(planned.Task, $"{at}/followUps/{i}/task", 1000, required: false);
+            }
+            else
+                checks.Required((object?)null, $"{at}/followUps/{i}");
     }
 }
 

@@ -65,6 +65,7 @@ internal sealed record RecordArrival(
         if (command.DoorAt is { } door && new EmergencyTimes(null, null, null, door).NoteOn(r, move.Now, "") is { } impossible)
             return impossible;
         r.Department = command.Department ?? r.Department;
+        Sensitivity.Mark(r);
         r.AcknowledgedAt ??= r.IsEmergency ? move.Now : null;
         r.ReceiverOwnNo = command.ReceiverOwnNo ?? r.ReceiverOwnNo;
         r.CameFrom = null;

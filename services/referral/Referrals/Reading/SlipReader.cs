@@ -22,6 +22,14 @@ internal sealed class SlipReader(NpgsqlDataSource database, Wall wall, PatientKe
         return content is null || wrappedKey is null ? null : Form(wrappedKey, content);
     }
 
+    /// <summary>Who it is about.</summary>
+    public async Task<Identity?> Person(Referral referral, byte[]? wrappedKey)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        var identity = await connection.ExecuteScalarAsync<byte[]?>("select identity from patient where id = @PatientId", new { referral.PatientId });
+        return identity is null || wrappedKey is null ? null : Who(wrappedKey, identity);
+    }
+
     /// <summary>The person was corrected, restricted or erased at any time.</summary>
     public async Task<bool> PersonChanged(Referral referral)
     {
@@ -49,11 +57,14 @@ internal sealed class SlipReader(NpgsqlDataSource database, Wall wall, PatientKe
         if (found?.WrappedKey is not { } wrapped)
             return (null, null);
         return (found.Content is null ? null : Form(wrapped, found.Content),
-            found.Identity is null ? null : JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, found.Identity), ServiceDefaults.Json.Lenient));
+            found.Identity is null ? null : Who(wrapped, found.Identity));
     }
 
     public string? Words(byte[]? wrappedKey, byte[]? words) =>
         words is null ? null : wrappedKey is null ? "(erased)" : keys.Open(wrappedKey, words);
+
+    private Identity? Who(byte[] wrapped, byte[] identity) =>
+        JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), ServiceDefaults.Json.Lenient);
 
     private ReferralForm? Form(byte[] wrapped, byte[] content) =>
         JsonSerializer.Deserialize<ReferralForm>(keys.Open(wrapped, content), ServiceDefaults.Json.Lenient);
