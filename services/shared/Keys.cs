@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Configuration;
+using ServiceDefaults.Protection;
 
 namespace ServiceDefaults;
 
@@ -21,7 +22,7 @@ public sealed class Keys
     /// <summary>A base64 secret of at least 32 bytes out of the file that a setting names.</summary>
     public static byte[] Read(IConfiguration configuration, string setting)
     {
-        var file = configuration[setting] ?? throw new InvalidOperationException($"Setting {setting} is missing: it names a file with 32 random bytes in base64.");
+        var file = configuration[setting] ?? throw new MissingSetting($"Setting {setting} is missing: it names a file with 32 random bytes in base64.");
         var secret = Convert.FromBase64String(File.ReadAllText(file).Trim());
         return secret.Length >= 32 ? secret : throw new InvalidOperationException($"The key in {setting} is shorter than 32 bytes.");
     }

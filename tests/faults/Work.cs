@@ -175,11 +175,12 @@ internal sealed class Work
     public async Task<Answer?> Insist(string key, Func<Task<HttpResponseMessage>> request, params int[] good)
     {
         var tries = 0;
+        Answer? last = null;
         for (var began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < Patience; await Task.Delay(100))
         {
             if (tries++ == Tries)
                 break;
-            var answer = await Load.Ask(key, _scene.Elapsed, request);
+            var answer = last = await Load.Ask(key, _scene.Elapsed, request);
             _scene.Recorder.Heard(answer);
             if (good.Contains(answer.Status))
             {
@@ -191,7 +192,7 @@ internal sealed class Work
             _scene.Expect(false, $"an unexpected answer: {answer}");
             return null;
         }
-        _scene.Expect(false, $"a request was not answered in {tries} tries, for as long as a client is patient");
+        _scene.Expect(false, $"a request was not answered in {tries} tries, for as long as a client is patient, at last {last}");
         return null;
     }
 

@@ -14,6 +14,9 @@ public sealed class UnsafeSettings(IReadOnlyList<string> findings)
     public IReadOnlyList<string> Findings => findings;
 }
 
+/// <summary>A setting without which the service cannot start; the message names it in one line.</summary>
+public sealed class MissingSetting(string message) : InvalidOperationException(message);
+
 /// <summary>
 /// Production refuses to start with development keys, default passwords, secrets in checked-in files or command lines,
 /// or without a word on who terminates TLS. Outside Production nothing is refused.
@@ -21,6 +24,8 @@ public sealed class UnsafeSettings(IReadOnlyList<string> findings)
 public static class SafeDefaults
 {
     private static readonly string[] Secrets = ["ConnectionStrings:Database", "ConnectionStrings:Owner", "ConnectionStrings:Reader", "RabbitMq:Uri"];
+
+    private static readonly string[] Needed = ["ConnectionStrings:Database", "RabbitMq:Uri", "Codes:KeyFile"];
 
     private static readonly HashSet<string> WellKnown = new(StringComparer.OrdinalIgnoreCase)
     {
@@ -37,9 +42,9 @@ public static class SafeDefaults
             return;
         AppDomain.CurrentDomain.UnhandledException += (_, e) =>
         {
-            if (e.ExceptionObject is not UnsafeSettings unsafeSettings)
+            if (e.ExceptionObject is not InvalidOperationException reason || reason is not (UnsafeSettings or MissingSetting))
                 return;
-            Console.Error.WriteLine(unsafeSettings.Message);
+            Console.Error.WriteLine(reason.Message);
             // EX_CONFIG of sysexits.h: starting it again without a change is of no use
             Environment.Exit(78);
         };
@@ -74,8 +79,11 @@ public static class SafeDefaults
             && !configuration.GetSection("Kestrel:Endpoints").GetChildren().Any(e => e["Url"]?.StartsWith("https://", StringComparison.OrdinalIgnoreCase) ?? false))
             yield return "Tls:TerminatedBy is 'service' but no https address is configured.";
 
+        foreach (var name in Needed)
+            if (string.IsNullOrEmpty(configuration[name]))
+                yield return $"{name} is missing.";
         foreach (var name in Secrets)
-            if (configuration[name] is { } value)
+            if (configuration[name] is { Length: > 0 } value)
             {
                 if (CameFrom(configuration, name) is { } place)
                     yield return $"{name} comes from {place}; give secrets by environment or by files (Secrets:Folder).";

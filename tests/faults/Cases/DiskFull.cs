@@ -48,6 +48,19 @@ internal static class DiskFull
         }
     }
 
+    // PostgreSQL keeps old segments to write them anew: those are room, too
+    private static async Task NextSegment(Scene scene)
+    {
+        try
+        {
+            await scene.Referral.Database.Execute("select pg_switch_wal()");
+        }
+        catch (Npgsql.NpgsqlException)
+        {
+            // it has stopped, or stops now
+        }
+    }
+
     // without room for its journal PostgreSQL stops; nothing acknowledged may be missing when it comes back
     private static async Task FullJournal(Scene scene)
     {
@@ -64,7 +77,11 @@ internal static class DiskFull
             var load = Steady.Start(scene, perSecond: 20);
             await scene.Wait(3);
             disk.Fill();
-            await scene.Eventually(() => Task.FromResult(load.Since(0).Any(a => a.Status is 503 or 507)), "somebody hears that it cannot be stored", 60);
+            await scene.Eventually(async () =>
+            {
+                await NextSegment(scene);
+                return load.Since(0).Any(a => a.Status is 503 or 507);
+            }, "somebody hears that it cannot be stored", 60);
             await scene.Wait(scene.Pick(1, 3, 8));
             disk.Free();
             await scene.Alliance.StartPostgres();

@@ -35,10 +35,10 @@ internal static class Strangers
                     var answer = await operation.Ask(token, path);
                     scene.Expect(answer.Status is not (0 or >= 500), $"{operation}: {answer}");
                     var tells = secrets.Where(s => !path.Contains(s, StringComparison.OrdinalIgnoreCase)).FirstOrDefault(s => answer.Body.Contains(s, StringComparison.OrdinalIgnoreCase));
-                    scene.Expect(tells is null, $"{operation} tells a stranger {tells}: {answer}");
+                    scene.Expect(tells is null, $"{operation} tells a stranger {tells}: {Around(answer.Body, tells)}");
                     scene.Expect(!Patients.AppearIn(answer.Body), $"{operation} tells a stranger of the patient");
-                    // a file of the wrong type is sent back unread, whoever sends it
-                    if (owned && answer.Status != 415)
+                    // a file of the wrong type, and a number where an id belongs, are sent back unread, whoever sends them
+                    if (owned && answer.Status is not (415 or 400))
                     {
                         scene.Expect(answer.Status == 404, $"{operation} answers a stranger {answer}");
                         asked++;
@@ -49,6 +49,9 @@ internal static class Strangers
         scene.Figure($"{asked} questions of strangers about what is not theirs");
         await Lists(scene, id);
     }
+
+    private static string Around(string body, string? secret) =>
+        secret is not null && body.IndexOf(secret, StringComparison.OrdinalIgnoreCase) is >= 0 and var at ? body[Math.Max(0, at - 60)..Math.Min(body.Length, at + secret.Length + 20)] : "";
 
     private static IEnumerable<string> Paths(string path, Guid id, string no, Guid episode, Guid booking, Guid endpoint)
     {

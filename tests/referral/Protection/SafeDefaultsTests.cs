@@ -39,6 +39,9 @@ public sealed class SafeDefaultsTests : IDisposable
     [InlineData("Auth:DevelopmentKeyFile", "/run/secrets/issuer.pub.pem", "Auth:DevelopmentKeyFile is set")]
     [InlineData("Auth:Authority", null, "Auth:Authority is missing")]
     [InlineData("Auth:Authority", "http://issuer.example", "not an https address")]
+    [InlineData("ConnectionStrings:Database", null, "ConnectionStrings:Database is missing")]
+    [InlineData("RabbitMq:Uri", null, "RabbitMq:Uri is missing")]
+    [InlineData("Codes:KeyFile", null, "Codes:KeyFile is missing")]
     [InlineData("Tls:TerminatedBy", null, "Tls:TerminatedBy is missing")]
     [InlineData("Tls:TerminatedBy", "nobody", "Tls:TerminatedBy is missing")]
     [InlineData("Tls:TerminatedBy", "service", "no https address is configured")]
@@ -108,6 +111,6 @@ public sealed class SafeDefaultsTests : IDisposable
         var said = await program.StandardError.ReadToEndAsync();
         await program.WaitForExitAsync();
         program.ExitCode.Should().Be(78);
-        said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().HaveCount(5).And.OnlyContain(line => line.StartsWith("Production does not start: "));
+        said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Should().HaveCount(6).And.OnlyContain(line => line.StartsWith("Production does not start: "));
     }
 }
