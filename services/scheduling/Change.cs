@@ -26,7 +26,8 @@ internal sealed class Changes(
 /// <summary>
 /// One transaction: rows, inbox, events and audit become real together or not at all. Its locks are taken in one order
 /// everywhere, so that no two changes wait for each other: the referral's row in <c>need</c>, then the lines
-/// (<see cref="Waiting.Line"/>), then nothing that anybody else could hold.
+/// (<see cref="Waiting.Line"/>), then nothing that anybody else could hold while he waits. A row of <c>waiting</c> goes with
+/// its need; only <see cref="Waiting.AgeWaiting"/> locks it alone, and waits for nobody.
 /// </summary>
 internal sealed class Change(
     NpgsqlConnection connection, NpgsqlTransaction transaction, DateTimeOffset now, AppointmentCodes codes,

@@ -42,6 +42,10 @@ internal static class SchedulingProblems
     public static readonly ProblemType TooEarly = new("too-early", 409,
         new("It is too early to check in", "尚未到报到时间"),
         new("The desk can check the patient in from 'from' on.", "请在 from 之后办理报到。"));
+    public static readonly ProblemType NewerBooking = new("newer-booking", 409,
+        new("The patient has been booked again", "该患者已重新预约"),
+        new("A newer booking stands: the code of 'bookingId' counts, for 'startsAt'; to take the patient earlier, move that booking first.",
+            "已有新的预约：以 bookingId 的预约码为准，时间见 startsAt；如需提前就诊，请先改约。"));
 
     public static readonly ProblemType NoSuchRound = new("no-such-round", 422,
         new("No round is planned at that time", "该时间没有计划查房"),
@@ -52,7 +56,7 @@ internal static class SchedulingProblems
 
     public static readonly IReadOnlyList<ProblemType> All =
     [
-        SlotTaken, BedTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, OtherPlace, PlaceInUse,
-        PlaceGone, NoSuchRound, RoundMade,
+        SlotTaken, BedTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, NewerBooking, OtherPlace,
+        PlaceInUse, PlaceGone, NoSuchRound, RoundMade,
     ];
 }

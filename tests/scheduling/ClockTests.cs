@@ -148,6 +148,37 @@ public sealed class ClockTests : IClassFixture<Scheduling>
         refused.StatusCode.Should().Be(HttpStatusCode.Conflict);
     }
 
+    [Fact]
+    public async Task Who_was_missed_and_booked_again_shows_the_new_code_and_the_old_one_is_refused()
+    {
+        var hospital = _scheduling.NewInstitution();
+        // the morning after next begins at two o'clock UTC: the day in China is young
+        var now = _scheduling.Clock.GetUtcNow();
+        _scheduling.Clock.Advance(now.Date.AddDays(2).AddHours(2) - now.UtcDateTime);
+        await Slot(hospital, TimeSpan.FromHours(1), capacity: 2);
+        var referral = Ahead(hospital);
+        await _scheduling.Hears(referral.Accepted());
+        var oldCode = await Code(hospital, referral);
+        _scheduling.Clock.Advance(TimeSpan.FromHours(3));
+        await _scheduling.Hears(referral.NoShow((await _scheduling.Bookings(referral)).Single().Id));
+        var tomorrow = await Slot(hospital, TimeSpan.FromDays(1));
+        var booked = await hospital.Registrar.Command("/v1/bookings", new { referral = referral.No, slotId = tomorrow }).Json();
+        var newer = booked.GetProperty("id").GetGuid();
+
+        var refused = await hospital.Registrar.Command("/v1/check-ins", new { code = oldCode });
+
+        refused.StatusCode.Should().Be(HttpStatusCode.Conflict);
+        var problem = await refused.Json();
+        problem.GetProperty("code").GetString().Should().Be("newer-booking");
+        problem.GetProperty("bookingId").GetGuid().Should().Be(newer);
+        (await _scheduling.Bookings(referral)).Select(b => b.State).Should().Equal("NoShow", "Booked");
+
+        _scheduling.Clock.Advance(TimeSpan.FromHours(23));
+        var code = (await hospital.Booking(newer)).GetProperty("appointmentCode").GetString();
+        (await hospital.Registrar.Command("/v1/check-ins", new { code })).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await _scheduling.SaidTypes(referral)).Should().Equal("booked", "booked", "checked-in");
+    }
+
     private AReferral Ahead(Institution hospital, int days = 14)
     {
         var now = _scheduling.Clock.GetUtcNow();

@@ -86,6 +86,48 @@ public sealed class PoolTests(Scheduling scheduling) : IClassFixture<Scheduling>
     }
 
     [Fact]
+    public async Task Moving_to_another_reserved_slot_of_the_week_takes_no_more_of_the_quota()
+    {
+        var (hospital, referral, other) = await QuotaOfOne();
+        var wednesday = await Reserved(hospital, NextMonday.AddDays(2));
+
+        var answer = await hospital.Registrar.Command($"/v1/bookings/{await Standing(referral)}/reschedule", new { reason = "PATIENT_REQUEST", slotId = wednesday }, ifMatch: "*");
+
+        answer.StatusCode.Should().Be(HttpStatusCode.Created);
+        (await scheduling.SaidTypes(referral)).Should().Equal("booked", "rescheduled");
+        (await scheduling.Waits(other)).Should().BeTrue("the quota is used up for everybody else");
+    }
+
+    [Fact]
+    public async Task Holding_another_reserved_slot_and_confirming_it_takes_no_more_of_the_quota()
+    {
+        var (hospital, referral, other) = await QuotaOfOne();
+        var wednesday = await Reserved(hospital, NextMonday.AddDays(2));
+
+        var held = await hospital.Registrar.Command("/v1/bookings", new { referral = referral.No, slotId = wednesday, hold = true });
+        held.StatusCode.Should().Be(HttpStatusCode.Created);
+        var confirmed = await hospital.Registrar.Command($"/v1/bookings/{(await held.Json()).GetProperty("id").GetString()}/confirm", new { }, ifMatch: "*");
+
+        confirmed.StatusCode.Should().Be(HttpStatusCode.OK);
+        (await scheduling.SaidTypes(referral)).Should().Equal("booked", "rescheduled");
+        (await scheduling.Waits(other)).Should().BeTrue("the quota is used up for everybody else");
+    }
+
+    [Fact]
+    public async Task Whose_reserved_slot_is_withdrawn_gets_another_one_of_the_week_though_the_quota_is_used_up()
+    {
+        var (hospital, referral, other) = await QuotaOfOne();
+        var monday = (await scheduling.Bookings(referral)).Single().SlotId;
+        var wednesday = await Reserved(hospital, NextMonday.AddDays(2));
+
+        await hospital.Registrar.Command($"/v1/slots/{monday}/withdraw", new { reason = "CLINICIAN_ABSENT" });
+
+        (await scheduling.SaidTypes(referral)).Should().Equal("booked", "rescheduled");
+        (await scheduling.Bookings(referral)).Single(b => b.State == "Booked").SlotId.Should().Be(wednesday);
+        (await scheduling.Waits(other)).Should().BeTrue("the quota is used up for everybody else");
+    }
+
+    [Fact]
     public async Task Choosing_a_reserved_slot_without_a_contract_is_409_with_its_opening_hour()
     {
         var hospital = scheduling.NewInstitution();
@@ -139,9 +181,33 @@ public sealed class PoolTests(Scheduling scheduling) : IClassFixture<Scheduling>
         return A.Referral(hospital, from).Within(now, now.AddDays(14));
     }
 
-    private async Task<Guid> Reserved(Institution hospital, TimeSpan ahead, TimeSpan? opensBefore = null, int capacity = 1)
+    private DateTimeOffset NextMonday
     {
-        var startsAt = scheduling.Clock.GetUtcNow() + ahead;
+        get
+        {
+            var today = scheduling.Clock.GetUtcNow().UtcDateTime.Date;
+            return new(today.AddDays(7 - ((int)today.DayOfWeek + 6) % 7).AddHours(2), TimeSpan.Zero);
+        }
+    }
+
+    /// <summary>The clinic may take one place a week: the first has it, next Monday, and the other one waits.</summary>
+    private async Task<(Institution Hospital, AReferral Holder, AReferral Other)> QuotaOfOne()
+    {
+        var (hospital, clinic) = (scheduling.NewInstitution(), scheduling.NewInstitution());
+        await hospital.Registrar.Command("/v1/pools/quota", new { department = "03.03", resource = "Slot", perWeek = 1 });
+        await Reserved(hospital, NextMonday);
+        var (holder, other) = (Ahead(hospital, clinic).Contracted(), Ahead(hospital, clinic).Contracted().Later(TimeSpan.FromHours(1)));
+        await scheduling.Hears(holder.Accepted(), other.Accepted());
+        return (hospital, holder, other);
+    }
+
+    private async Task<Guid> Standing(AReferral referral) => (await scheduling.Bookings(referral)).Single(b => b.State == "Booked").Id;
+
+    private Task<Guid> Reserved(Institution hospital, TimeSpan ahead, TimeSpan? opensBefore = null, int capacity = 1) =>
+        Reserved(hospital, scheduling.Clock.GetUtcNow() + ahead, opensBefore, capacity);
+
+    private static async Task<Guid> Reserved(Institution hospital, DateTimeOffset startsAt, TimeSpan? opensBefore = null, int capacity = 1)
+    {
         var opensAt = startsAt - (opensBefore ?? TimeSpan.FromHours(24));
         return (await hospital.Registrar.Command("/v1/slots", new
         {

@@ -2,6 +2,7 @@ using Dapper;
 using Npgsql;
 using Referrals.Contracts;
 using SchedulingService.Http;
+using SchedulingService.Needs;
 using SchedulingService.Slots;
 using SchedulingService.Waiting;
 using ServiceDefaults.Auth;
@@ -17,7 +18,8 @@ internal sealed record CheckedIn(Guid BookingId, Guid ReferralId, string Referra
 
 /// <summary>
 /// The desk reads the code, and the patient is there: the code works once, and the referral service records the
-/// arrival. Who comes after his slot was given up as missed is let in the same day as long as there is room.
+/// arrival. Who comes after his slot was given up as missed is let in the same day as long as there is room, unless he has
+/// been booked again: then the new code counts.
 /// </summary>
 internal static class CheckIn
 {
@@ -26,7 +28,7 @@ internal static class CheckIn
 
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapPost("/check-ins", Check).Command<CheckInRequest, CheckedIn>(
-            "checkIn", "Bookings", "Checks a patient in by the appointment code, once; the arrival of the referral follows.",
+            "checkIn", "Bookings", "Checks a patient in by the appointment code, once; the arrival of the referral follows. Who was missed and has been booked again shows the new code (409 newer-booking).",
             """{"code":"7KQ4MX"}""", 200,
             """{"bookingId":"3f1d2c9a-5a0e-4d5b-a6f4-1c2d3e4f5a04","referralId":"7c1f3c8e-2c55-4b0a-8f5e-8a1f0f1d9b03","referralNo":"ZZ2611220001","startsAt":"2026-12-01T01:00:00+00:00","late":false,"version":2}""");
 
@@ -51,11 +53,16 @@ internal static class CheckIn
             var (need, booking) = await LockBooking.Of(change, id);
             if (booking.State is not (BookingState.Booked or BookingState.NoShow) || need.IsOver || need.Leg != booking.Leg)
                 return CancelBooking.Ended(booking);
+            var late = booking.State == BookingState.NoShow;
+            if (late && await Newer(change, need) is { } newer)
+                return new Problem(SchedulingProblems.NewerBooking)
+                {
+                    More = new Dictionary<string, object?> { ["bookingId"] = newer.Id, ["startsAt"] = newer.StartsAt },
+                };
             var early = booking.StartsAt - (booking.BedId is null ? Early : EarlyForABed);
             if (change.Now < early)
                 return new Problem(SchedulingProblems.TooEarly) { More = new Dictionary<string, object?> { ["from"] = early } };
             await Line.Pass(change, [booking.Line]);
-            var late = booking.State == BookingState.NoShow;
             if (late && !await HasRoom(change, booking))
                 return new Problem(SchedulingProblems.SlotTaken)
                 {
@@ -74,6 +81,12 @@ internal static class CheckIn
             return Reply.Done(StatusCodes.Status200OK, new CheckedIn(id, need.ReferralId, need.ReferralNo, booking.StartsAt, late, version), ETags.Of(version));
         }, http.RequestAborted);
     }
+
+    // the referral service knows one code, that of the newest booking: an arrival with another one it would refuse
+    private static Task<Booking?> Newer(Change change, Need need) =>
+        change.Connection.QuerySingleOrDefaultAsync<Booking>($"""
+            select {Booking.Columns} from booking where referral_id = @ReferralId and state = 'Booked'
+            """, new { need.ReferralId });
 
     // a missed bed is another's by now; a missed slot has room until the day is over, unless others took it
     private static Task<bool> HasRoom(Change change, Booking booking) =>

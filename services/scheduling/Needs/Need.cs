@@ -54,6 +54,10 @@ internal sealed record Need
     public bool Wants => State is ReferralState.Accepted or ReferralState.Waitlisted or ReferralState.InTransit
         && Resource is not null && AskedLeg == Leg;
 
+    /// <summary><see cref="Wants"/> in a statement in which the need is <c>n</c>.</summary>
+    public const string IsWanting =
+        "n.state in ('Accepted', 'Waitlisted', 'InTransit') and n.resource is not null and n.asked_leg = n.leg";
+
     /// <summary>True when a person may choose a place for it: also for one who did not come.</summary>
     public bool MayBook => State is ReferralState.Accepted or ReferralState.Waitlisted or ReferralState.NoShow or ReferralState.InTransit
         && Resource is not null && AskedLeg == Leg;

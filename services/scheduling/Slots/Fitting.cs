@@ -5,10 +5,13 @@ internal static class Fitting
 {
     public const string SlotHasRoom = "s.taken < s.capacity and s.withdrawn_at is null";
 
-    /// <summary>A reserved slot is for patients with a family-doctor contract, as far as their clinic's quota reaches, until it opens.</summary>
+    /// <summary>
+    /// A reserved slot is for patients with a family-doctor contract, as far as their clinic's quota reaches, until it opens.
+    /// What the patient has already does not count: it goes when he gets another place.
+    /// </summary>
     public const string SlotIsFor = """
         (s.reserved_for is null or s.opened_at is not null
-              or n.contracted and pool_has_room(s.institution, s.department, s.resource, n.sender, s.starts_at))
+              or n.contracted and pool_has_room(s.institution, s.department, s.resource, n.sender, s.starts_at, n.referral_id))
         """;
 
     /// <summary>The week whose quota a booking of this slot counts against.</summary>

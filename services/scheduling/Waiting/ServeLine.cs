@@ -9,12 +9,15 @@ namespace SchedulingService.Waiting;
 /// <summary>Gives free places to those who stand in line: priority, then contract, then time.</summary>
 internal static class ServeLine
 {
-    private const string Whose = "w.institution = @Institution and @line = any (w.lines)";
+    private const string Whose = $"w.institution = @Institution and @line = any (w.lines) and {Need.IsWanting}";
     // a statement of its own: one text for both would read the whole line to find a single referral in it
     private const string HisAlone = Whose + " and w.referral_id = @only";
 
     // One statement: whose turn it is, the place that fits him first, and he has it.
     // Whoever is being changed at this very moment (skip locked) is passed over: that change asks for itself.
+    // Who was changed after the statement began is judged again as he is now: that takes both rows, for he may have left
+    // the line or stand in another one. First the need, which whoever writes in the line has, but AgeWaiting, which waits
+    // for nobody and is waited for: passed over, he would be served by no one.
     // Who waited past his window is served by the first place at all.
     private const string ForASlot = $"""
         with turn as (
@@ -36,7 +39,7 @@ internal static class ServeLine
             where {Whose}
             order by w.rank, w.since, w.referral_id
             limit 1
-            for update of n skip locked
+            for update of n skip locked for update of w
         )
         """;
 
@@ -66,7 +69,7 @@ internal static class ServeLine
             where {Whose}
             order by w.rank, w.since, w.referral_id
             limit 1
-            for update of n skip locked
+            for update of n skip locked for update of w
         )
         """;
 
