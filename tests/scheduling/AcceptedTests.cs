@@ -51,6 +51,7 @@ public sealed class AcceptedTests(Scheduling scheduling)
             Institution = hospital.Code, Department = "03.03", Resource = "Slot", Clinician = "dr-1",
             StartsAt = Scheduling.Monday.AddDays(1).AddHours(1), EndsAt = Scheduling.Monday.AddDays(1).AddHours(1.5),
             CodeHash = scheduling.Host.Services.GetRequiredService<Keys>().Hash("appointment-code", $"{booking.Id:n}:{code}"),
+            Bring = ["身份证或社保卡", "转诊单", "预约码", "既往病历和检查结果"],
         });
         code.Should().MatchRegex("^[346789A-HJKMNPQRTWXY]{6}$");
     }

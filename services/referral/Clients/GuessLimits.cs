@@ -14,12 +14,8 @@ internal sealed class GuessLimits : IDisposable
     private readonly PartitionedRateLimiter<string> _wrong = PartitionedRateLimiter.Create<string, string>(key =>
         RateLimitPartition.GetTokenBucketLimiter(key, _ => new() { TokenLimit = Free, TokensPerPeriod = 1, ReplenishmentPeriod = Then, QueueLimit = 0 }));
 
-    public bool MayTry(string address, string client)
-    {
-        // a lease of nothing is had while one is left
-        using var lease = _wrong.AttemptAcquire(KeyOf(address, client), 0);
-        return lease.IsAcquired;
-    }
+    // a lease of nothing would be had for the fraction that each tenth of a second gives back
+    public bool MayTry(string address, string client) => _wrong.GetStatistics(KeyOf(address, client)) is not { CurrentAvailablePermits: < 1 };
 
     public void WasWrong(string address, string client) => _wrong.AttemptAcquire(KeyOf(address, client)).Dispose();
 

@@ -1,5 +1,6 @@
 using Dapper;
 using SchedulingService.Needs;
+using SchedulingService.Slots;
 using SchedulingService.Waiting;
 using ServiceDefaults.Http;
 
@@ -11,14 +12,7 @@ internal static class ChooseBed
     private const int MostAlternatives = 5;
 
     // the same beds that the line would give: a hand may choose among them and reaches no other
-    private const string Fits = """
-        w.institution = @Institution and b.withdrawn_at is null
-          and case n.resource
-                when 'Bed' then w.eligibility is null and w.department = n.department
-                when 'Ward' then w.eligibility is null or w.eligibility = any (n.eligibility)
-                else w.eligibility = any (n.eligibility)
-              end
-        """;
+    private const string Fits = $"wd.institution = @Institution and b.withdrawn_at is null and {Fitting.WardSuits}";
 
     private const string IsTaken =
         "exists (select from booking k where k.bed_id = b.id and k.id is distinct from @instead and k.during && tstzrange(@startsAt, null))";
@@ -36,10 +30,10 @@ internal static class ChooseBed
             return (null, SchedulingProblems.OtherPlace);
         var parameters = new { need.ReferralId, line.Institution, ward, label, startsAt, instead, MostAlternatives };
         var bed = await change.Connection.QuerySingleOrDefaultAsync<Chosen>($"""
-            select b.id, w.department, case n.resource when 'Bed' then 'Bed' else 'Ward' end as resource, {IsTaken} as taken
-            from need n, ward w
-            join bed b on b.ward_id = w.id
-            where n.referral_id = @ReferralId and w.id = @ward and b.label = @label and {Fits}
+            select b.id, wd.department, {Fitting.BedResource} as resource, {IsTaken} as taken
+            from need n, ward wd
+            join bed b on b.ward_id = wd.id
+            where n.referral_id = @ReferralId and wd.id = @ward and b.label = @label and {Fits}
             """, parameters);
         if (bed is null)
             return (null, SchedulingProblems.OtherPlace);
@@ -49,11 +43,11 @@ internal static class ChooseBed
                 More = new Dictionary<string, object?>
                 {
                     ["alternatives"] = (await change.Connection.QueryAsync<FreeBed>($"""
-                        select w.id as ward, w.name, b.label as bed
-                        from need n, ward w
-                        join bed b on b.ward_id = w.id
+                        select wd.id as ward, wd.name, b.label as bed
+                        from need n, ward wd
+                        join bed b on b.ward_id = wd.id
                         where n.referral_id = @ReferralId and {Fits} and not {IsTaken}
-                        order by w.id is distinct from @ward, w.eligibility is null, w.name, b.label
+                        order by wd.id is distinct from @ward, wd.eligibility is null, wd.name, b.label
                         limit @MostAlternatives
                         """, parameters)).AsList(),
                 },

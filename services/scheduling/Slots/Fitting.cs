@@ -1,6 +1,6 @@
 namespace SchedulingService.Slots;
 
-/// <summary>When a slot can take one more patient; parts of statements in which it is <c>s</c> and the patient's need <c>n</c>.</summary>
+/// <summary>Which places can take one more patient; parts of statements in which a slot is <c>s</c>, a ward <c>wd</c> and the patient's need <c>n</c>.</summary>
 internal static class Fitting
 {
     public const string SlotHasRoom = "s.taken < s.capacity and s.withdrawn_at is null";
@@ -19,4 +19,16 @@ internal static class Fitting
         case when s.reserved_for is not null and s.opened_at is null
              then date_trunc('week', s.starts_at at time zone 'Asia/Shanghai')::date end
         """;
+
+    /// <summary>Whether a bed of the ward <c>wd</c> suits the need: the department's own, or a joint ward made for such patients.</summary>
+    public const string WardSuits = """
+        case n.resource
+              when 'Bed' then wd.eligibility is null and wd.department = n.department
+              when 'Ward' then wd.eligibility is null or wd.eligibility = any (n.eligibility)
+              else wd.eligibility = any (n.eligibility)
+            end
+        """;
+
+    /// <summary>As what a bed is booked for the need.</summary>
+    public const string BedResource = "case n.resource when 'Bed' then 'Bed' else 'Ward' end";
 }

@@ -50,16 +50,12 @@ internal static class ServeLine
             from waiting w
             join need n using (referral_id)
             cross join lateral (
-                select b.id as bed_id, wd.department, case n.resource when 'Bed' then 'Bed' else 'Ward' end as resource,
+                select b.id as bed_id, wd.department, {Fitting.BedResource} as resource,
                        greatest(w.earliest, @Now) as starts_at
                 from ward wd
                 join bed b on b.ward_id = wd.id
                 where wd.institution = w.institution and b.withdrawn_at is null
-                  and case n.resource
-                        when 'Bed' then wd.eligibility is null and wd.department = n.department
-                        when 'Ward' then wd.eligibility is null or wd.eligibility = any (n.eligibility)
-                        else wd.eligibility = any (n.eligibility)
-                      end
+                  and {Fitting.WardSuits}
                   and not exists (select from booking k
                                   where k.bed_id = b.id and k.during && tstzrange(greatest(w.earliest, @Now), null))
                 -- a joint ward for whom it was made, then the department's own

@@ -15,7 +15,10 @@ internal sealed class RandomPaths(ReferralHost host, Houses houses, int seed)
     private readonly List<Known> _known = [];
     private readonly List<string> _residents = [];
 
-    private sealed record Known(Guid Id, string Sender, string Receiver, string State, string Direction, string[] Tried);
+    private sealed record Known(Guid Id, string Sender, string Receiver, string State, string Direction, string Kind, string? Relation, string[] Tried)
+    {
+        public bool CanBecomeATransfer => Kind is "Advice" or "Teleconsultation" or "DiagnosticReading";
+    }
 
     /// <summary>How often each way succeeded, and how often each refusal was met.</summary>
     public Dictionary<string, int> Done { get; } = [];
@@ -85,7 +88,7 @@ internal sealed class RandomPaths(ReferralHost host, Houses houses, int seed)
         if (_known.Count == 0)
             return;
         var about = _known[_random.Next(Math.Max(0, _known.Count - 12), _known.Count)];
-        // three times in four something its state knows
+        // three times in four something its state and kind know
         var verb = Maybe(4) ? Pick(Verbs) : Pick(Fitting(about));
         var (bySender, role) = A.By(verb);
         var by = Maybe(8) ? Pick(houses.All) : verb is "approve" or "send-back" && Maybe(2) ? ReferralHost.County : verb == "redirect" && Maybe(2) || bySender ? about.Sender : about.Receiver;
@@ -106,7 +109,8 @@ internal sealed class RandomPaths(ReferralHost host, Houses houses, int seed)
         "Draft" => ["amend", "send-for-review", "submit", "submit"],
         "InternalReview" => ["approve", "approve", "send-back"],
         "Submitted" => ["claim", "claim", "accept", "redirect", "redirect", "request-information", "decline", "cancel"],
-        "InTriage" => ["accept", "redirect", "request-information", "convert", "convert", "decline", "advise"],
+        "InTriage" when about.CanBecomeATransfer => ["convert", "convert", "convert", "redirect", "request-information", "advise"],
+        "InTriage" => ["accept", "accept", "redirect", "request-information", "decline"],
         "InformationRequested" => ["supply-information", "redirect"],
         "Accepted" or "Waitlisted" or "Scheduled" or "InTransit" => ["arrive", "arrive", "redirect", "withdraw-acceptance"],
         "Arrived" or "InTreatment" => about.Direction == "Up" ? ["complete-treatment", "complete-treatment", "refer-onward", "convert"] : ["re-refer", "re-refer"],
@@ -118,7 +122,8 @@ internal sealed class RandomPaths(ReferralHost host, Houses houses, int seed)
     {
         switch (verb)
         {
-            case "amend": return new { slip = Slip(about.Sender) };
+            // who it is about is not said anew on a link of a chain
+            case "amend": return new { slip = about.Relation is null ? Slip(about.Sender) : Linked(Slip(about.Sender)) };
             case "submit": return new { @override = Maybe(2) ? Override() : null, confirmDuplicate = true };
             case "redirect":
                 return new
@@ -230,7 +235,7 @@ internal sealed class RandomPaths(ReferralHost host, Houses houses, int seed)
         var ids = new List<Guid> { answer.GetProperty("id").GetGuid() };
         if (answer.TryGetProperty("linked", out var linked) && linked.ValueKind == JsonValueKind.Array)
             ids.AddRange(linked.EnumerateArray().Select(l => l.GetProperty("id").GetGuid()));
-        foreach (var row in await host.Database.Query<Known>("select id, sender, receiver, state, direction, tried from referral where id = any(@ids) order by array_position(@ids, id)", new { ids = ids.ToArray() }))
+        foreach (var row in await host.Database.Query<Known>("select id, sender, receiver, state, direction, kind, relation, tried from referral where id = any(@ids) order by array_position(@ids, id)", new { ids = ids.ToArray() }))
             _known.Add(row);
     }
 
