@@ -90,6 +90,9 @@ internal sealed class RandomPaths(ReferralHost host, Houses houses, int seed)
         var about = _known[_random.Next(Math.Max(0, _known.Count - 12), _known.Count)];
         // three times in four something its state and kind know
         var verb = Maybe(4) ? Pick(Verbs) : Pick(Fitting(about));
+        // and one time in three a way that was not taken yet, where one is open
+        if (Maybe(3) && _known.TakeLast(100).SelectMany(k => Fitting(k).Where(v => !Done.ContainsKey(v)).Select(v => (k, v))).ToArray() is { Length: > 0 } open)
+            (about, verb) = Pick(open);
         var (bySender, role) = A.By(verb);
         var by = Maybe(8) ? Pick(houses.All) : verb is "approve" or "send-back" && Maybe(2) ? ReferralHost.County : verb == "redirect" && Maybe(2) || bySender ? about.Sender : about.Receiver;
         var caller = host.As(by, Maybe(10) ? "Head" : role, verb == "approve" && !Maybe(4) ? "head" : Pick(Authors));
@@ -108,6 +111,7 @@ internal sealed class RandomPaths(ReferralHost host, Houses houses, int seed)
     {
         "Draft" => ["amend", "send-for-review", "submit", "submit"],
         "InternalReview" => ["approve", "approve", "send-back"],
+        "Submitted" when about.CanBecomeATransfer => ["claim", "claim", "claim", "redirect", "request-information", "cancel"],
         "Submitted" => ["claim", "claim", "accept", "redirect", "redirect", "request-information", "decline", "cancel"],
         "InTriage" when about.CanBecomeATransfer => ["convert", "convert", "convert", "redirect", "request-information", "advise"],
         "InTriage" => ["accept", "accept", "redirect", "request-information", "decline"],
