@@ -29,6 +29,11 @@ try
     await steps.Loops(8, Number("--warm", 20));
 
     var usage = new Usage(alliance);
+    if (Text("--only") is "reads")
+    {
+        await Reads(steps, usage, pg8, "");
+        return await Judged();
+    }
     await using var statements = new Statements();
     await Loops(steps, usage, statements, pg32);
     if (Text("--only") is "loops")
