@@ -24,7 +24,7 @@ builder.Services.AddSingleton<Changes>();
 builder.Services.AddSingleton<News>();
 builder.Services.AddSingleton<Commands>();
 builder.Services.AddRound<TellCapacity>(r => r.Round).AddRound<SessionSlots>(r => r.Round).AddRound<MoveHolders>(r => r.Round)
-    .AddRound<BookingClock>(r => r.Round).AddRound<OpenPools>(r => r.Round).AddRound<AgeWaiting>(r => r.Round)
+    .AddRound<BookingClock>(r => r.Round).AddRound<OpenPools>(r => r.Round).AddRound<AgeWaiting>(r => r.Round).AddRound<ServePassedOver>(r => r.Round)
     .AddRound<Retention>(r => r.Round);
 builder.AddAudit("a.referral_id in (select n.referral_id from need n where @me in (n.sender, n.receiver))");
 builder.Services.AddHostedService<Clockwork>();

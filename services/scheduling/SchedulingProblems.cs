@@ -47,6 +47,9 @@ internal static class SchedulingProblems
         new("A newer booking stands: the code of 'bookingId' counts, for 'startsAt'; to take the patient earlier, move that booking first.",
             "已有新的预约：以 bookingId 的预约码为准，时间见 startsAt；如需提前就诊，请先改约。"));
 
+    public static readonly ProblemType WardOpenToAll = new("ward-open-to-all", 422,
+        new("The ward takes anyone", "该病区未限定收治对象"),
+        new("A joint ward is for the patients of a set: open it with 'eligibility', e.g. RehabJointWard, and bind that ward.", "联合病房须限定病种集：请在开设病区时填写 eligibility（如 RehabJointWard），再绑定该病区。"));
     public static readonly ProblemType NoSuchRound = new("no-such-round", 422,
         new("No round is planned at that time", "该时间没有计划查房"),
         new("Take plannedAt from the list of rounds, or leave it out.", "请从查房列表中选择 plannedAt，或不填。"));
@@ -57,6 +60,6 @@ internal static class SchedulingProblems
     public static readonly IReadOnlyList<ProblemType> All =
     [
         SlotTaken, BedTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, NewerBooking, OtherPlace,
-        PlaceInUse, PlaceGone, NoSuchRound, RoundMade,
+        PlaceInUse, PlaceGone, WardOpenToAll, NoSuchRound, RoundMade,
     ];
 }

@@ -1,39 +1,38 @@
-using System.Diagnostics;
 using System.Net;
-using Xunit.Abstractions;
 
 namespace SchedulingService.Tests;
 
 /// <summary>Two hundred at one slot at once, over HTTP.</summary>
 [Collection(Scheduling.Name)]
-public sealed class CrowdTests(Scheduling scheduling, ITestOutputHelper output)
+public sealed class CrowdTests(Scheduling scheduling)
 {
     private const int Crowd = 200, Capacity = 5, Rounds = 20;
 
     [Fact]
-    public async Task Two_hundred_who_choose_one_slot_at_once_give_exactly_its_capacity_and_the_rest_see_others()
+    public async Task Two_hundred_at_one_slot_who_also_cancel_and_move_give_exactly_its_capacity_and_the_rest_see_others()
     {
         var (hospital, referrals) = await Waiting(Crowd);
-        await Wanted(hospital, Capacity * Rounds);
-        using var client = hospital.Registrar;
-        var slowest = new List<long>();
+        var (wanted, other) = (await Wanted(hospital, Capacity), await Wanted(hospital, Crowd));
+        var crowd = referrals.Select(r => new Client(hospital.Registrar, r)).ToList();
         for (var round = 0; round < Rounds; round++)
         {
-            var slot = await Wanted(hospital, Capacity);
-            var answers = await Task.WhenAll(referrals.Select(r => Timed(client.Command("/v1/bookings", new { referral = r.No, slotId = slot }))));
+            var random = new Random(round);
+            var whims = crowd.Select(_ => random.Next(3)).ToList();
+            // all at once: who has the slot gives it back, moves away or stays; whoever has not tries to get it
+            var before = crowd.Count(c => c.Slot == wanted);
+            var moves = await Task.WhenAll(crowd.Zip(whims, (client, whim) =>
+                client.Slot != wanted ? client.Take(wanted) : whim == 0 ? client.Cancel() : whim == 1 ? client.Take(other, leaves: true) : Task.FromResult(Move.Stayed)));
+            moves.Should().NotContain(Move.Failed);
+            var among = crowd.Count(c => c.Slot == wanted);
+            (among - before).Should().Be(moves.Count(m => m == Move.Won) - moves.Count(m => m == Move.Left));
+            await IsTrue(hospital, wanted, among);
 
-            answers.Count(a => a.Answer.StatusCode == HttpStatusCode.Created).Should().Be(Capacity);
-            var refused = answers.Where(a => a.Answer.StatusCode == HttpStatusCode.Conflict).ToList();
-            refused.Should().HaveCount(Crowd - Capacity);
-            var problem = await refused[round].Answer.Json();
-            problem.GetProperty("code").GetString().Should().Be("slot-taken");
-            problem.GetProperty("alternatives").GetArrayLength().Should().BeGreaterThan(0);
-            (await Live(slot)).Should().Be(Capacity);
-            slowest.Add(answers.Max(a => a.Milliseconds));
-            foreach (var answer in answers.Where(a => a.Answer.IsSuccessStatusCode))
-                (await client.Command($"/v1/bookings/{(await answer.Answer.Json()).GetProperty("id").GetString()}/cancel", new { reason = "PATIENT_REQUEST" }, ifMatch: "*")).EnsureSuccessStatusCode();
+            // then nobody leaves any more, and what was left goes to as many as there is room for
+            moves = await Task.WhenAll(crowd.Where(c => c.Slot != wanted).Select(c => c.Take(wanted)));
+            moves.Count(m => m == Move.Won).Should().Be(Capacity - among, "round {0}", round);
+            moves.Count(m => m == Move.Refused).Should().Be(Crowd - Capacity);
+            await IsTrue(hospital, wanted, Capacity);
         }
-        output.WriteLine($"slowest answer of each round, ms: {string.Join(' ', slowest)}");
     }
 
     [Fact]
@@ -71,10 +70,37 @@ public sealed class CrowdTests(Scheduling scheduling, ITestOutputHelper output)
             """, new { hospital.Code })).Should().BeEmpty();
     }
 
-    private static async Task<(HttpResponseMessage Answer, long Milliseconds)> Timed(Task<HttpResponseMessage> answer)
+    private enum Move { Won, Refused, Left, Stayed, Failed }
+
+    /// <summary>One of the crowd, who knows what he was answered.</summary>
+    private sealed class Client(HttpClient http, AReferral referral)
     {
-        var began = Stopwatch.GetTimestamp();
-        return (await answer, (long)Stopwatch.GetElapsedTime(began).TotalMilliseconds);
+        private Guid _booking;
+
+        public Guid? Slot { get; private set; }
+
+        public async Task<Move> Take(Guid slot, bool leaves = false)
+        {
+            var had = Slot;
+            var answer = had is null
+                ? await http.Command("/v1/bookings", new { referral = referral.No, slotId = slot })
+                : await http.Command($"/v1/bookings/{_booking}/reschedule", new { reason = "PATIENT_REQUEST", slotId = slot }, ifMatch: "*");
+            var body = await answer.Json();
+            if (answer.StatusCode == HttpStatusCode.Created)
+            {
+                (_booking, Slot) = (body.GetProperty("id").GetGuid(), slot);
+                return leaves ? Move.Left : Move.Won;
+            }
+            return answer.StatusCode == HttpStatusCode.Conflict && body.GetProperty("code").GetString() == "slot-taken"
+                && body.GetProperty("alternatives").GetArrayLength() > 0 ? Move.Refused : Move.Failed;
+        }
+
+        public async Task<Move> Cancel()
+        {
+            var answer = await http.Command($"/v1/bookings/{_booking}/cancel", new { reason = "PATIENT_REQUEST" }, ifMatch: "*");
+            Slot = null;
+            return answer.StatusCode == HttpStatusCode.OK ? Move.Left : Move.Failed;
+        }
     }
 
     // past every window: such a slot is given to nobody by itself
@@ -88,6 +114,15 @@ public sealed class CrowdTests(Scheduling scheduling, ITestOutputHelper output)
         return (hospital, referrals);
     }
 
-    private async Task<int> Live(Guid slot) => (await scheduling.Database.Query<int>(
-        "select count(*)::int from booking where slot_id = @slot and state in ('Held', 'Booked', 'Used')", new { slot })).Single();
+    private async Task IsTrue(Institution hospital, Guid slot, int live)
+    {
+        (await scheduling.Database.Query<int>(
+            "select count(*)::int from booking where slot_id = @slot and state in ('Held', 'Booked', 'Used')", new { slot })).Should().Equal(live);
+        (await scheduling.Database.Query<string>("""
+            select id::text from slot where institution = @Code
+              and (taken > capacity or taken <> (select count(*) from booking b where b.slot_id = slot.id and b.state in ('Held', 'Booked', 'Used')))
+            union all
+            select referral_id::text from booking where institution = @Code and state in ('Held', 'Booked', 'Used') group by referral_id having count(*) > 1
+            """, new { hospital.Code })).Should().BeEmpty("no slot is overfull, no counter untrue, nobody has two places");
+    }
 }

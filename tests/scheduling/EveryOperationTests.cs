@@ -86,7 +86,7 @@ public sealed class EveryOperationTests(Scheduling scheduling) : EveryOperation<
 
     private HttpClient Registrar(Operation operation) => _hospital.Registrar;
 
-    private async Task<string[]> Ward() => [(await _hospital.Ward(3)).ToString()];
+    private async Task<string[]> Ward() => [(await _hospital.Ward(3, eligibility: "RehabJointWard")).ToString()];
 
     private async Task<string[]> Session() =>
         [(await _hospital.Registrar.Command("/v1/sessions", new

@@ -5,12 +5,13 @@ using Xunit.Abstractions;
 namespace SchedulingService.Tests;
 
 /// <summary>
-/// Random histories of one department through the front door, each step compared with a model that knows the rules
-/// and nothing of the code: who is booked where, who holds what, who waits. The seed is in the test's name.
+/// Random histories of one department, with slots, slots reserved for family doctors and beds, through the front door,
+/// each step compared with a model that knows the rules and nothing of the code: who is booked where, who holds what, who
+/// waits. The seed is in the test's name.
 /// </summary>
 public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output) : IClassFixture<Scheduling>
 {
-    private const int Steps = 70;
+    private const int Steps = 120, Clinics = 2;
 
     public static TheoryData<int> Seeds => [.. Environment.GetEnvironmentVariable("REFERRAL_TEST_SEED") is { } seed ? [int.Parse(seed)] : Enumerable.Range(1, 6)];
 
@@ -19,11 +20,15 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
     {
         var random = new Random(seed);
         var hospital = scheduling.NewInstitution();
+        var clinics = Enumerable.Range(0, Clinics).Select(_ => scheduling.NewInstitution()).ToList();
+        var ward = await hospital.Ward(beds: 1);
         var model = new Model(scheduling.Clock);
+        model.AddBed("01");
+        await Quota(hospital, model, 1);
         var steps = new List<string>();
         for (var step = 0; step < Steps; step++)
         {
-            steps.Add(await Step(random, hospital, model));
+            steps.Add(await Step(random, hospital, clinics, ward, model));
             await Compare(hospital, model, $"seed {seed}: {string.Join(" · ", steps)}");
         }
         output.WriteLine(string.Join("\n", steps.GroupBy(s => string.Join(' ', s.Split(' ').Take(2))).Select(g => $"{g.Count(),4} {g.Key}")));
@@ -31,42 +36,44 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
         foreach (var patient in model.Patients.Where(p => !p.Over))
             await scheduling.Hears(patient.Referral.Cancelled());
         (await scheduling.Database.Query<int>("""
-            select count(*)::int from booking where institution = @Code and state in ('Held', 'Booked')
+            select count(*)::int from booking where institution = @Code and (state in ('Held', 'Booked') or state = 'Used' and bed_id is not null)
             union all select count(*)::int from waiting where institution = @Code
-            union all select coalesce(sum(taken), 0)::int - (select count(*) from booking where institution = @Code and state = 'Used')::int from slot where institution = @Code
+            union all select coalesce(sum(taken), 0)::int - (select count(*) from booking where institution = @Code and state = 'Used' and slot_id is not null)::int from slot where institution = @Code
             """, new { hospital.Code })).Should().OnlyContain(n => n == 0, "nothing is leaked (seed {0})", seed);
     }
 
-    private async Task<string> Step(Random random, Institution hospital, Model model)
+    private async Task<string> Step(Random random, Institution hospital, IReadOnlyList<Institution> clinics, Guid ward, Model model)
     {
         T? Any<T>(IEnumerable<T> from) where T : class => from.ToList() is { Count: > 0 } list ? list[random.Next(list.Count)] : null;
-        var (patient, slot) = (Any(model.Patients.Where(p => !p.Over && !p.There)), Any(model.Slots));
-        switch (random.Next(14))
+        var (patient, slot, bed) = (Any(model.Patients.Where(p => !p.Over && !p.There)), Any(model.Slots), Any(model.Beds));
+        // now and then somebody tries to give a slot to one who wants a bed
+        var visitor = random.Next(8) == 0 ? patient : Any(model.Patients.Where(p => !p.Over && !p.There && !p.WantsBed));
+        switch (random.Next(20))
         {
             case 0 or 1 or 2:
-                return await Accept(random, hospital, model);
+                return await Accept(random, hospital, clinics, model);
             case 3 or 4:
                 return await Publish(random, hospital, model);
             // one hold at a time: of two that end together either may end first
-            case 5 or 6 when patient is not null && slot is not null && model.Patients.All(p => p.Held is null || p == patient):
-                var held = await hospital.Registrar.Command("/v1/bookings", new { referral = patient.Referral.No, slotId = slot.Id, hold = true });
-                return Said("hold", held, model.Hold(patient, slot), body => patient.HeldId = body.GetProperty("id").GetGuid());
+            case 5 or 6 when visitor is not null && slot is not null && model.Patients.All(p => p.Held is null || p == visitor):
+                var held = await hospital.Registrar.Command("/v1/bookings", new { referral = visitor.Referral.No, slotId = slot.Id, hold = true });
+                return Said("hold", held, model.Hold(visitor, slot), body => visitor.HeldId = body.GetProperty("id").GetGuid());
             case 7 when Any(model.Patients.Where(p => p.Held is not null)) is { } holder:
                 var confirmed = await hospital.Registrar.Command($"/v1/bookings/{holder.HeldId}/confirm", new { }, ifMatch: "*");
                 return Said("confirm", confirmed, model.Confirm(holder), _ => { });
-            case 8 when patient is not null && slot is not null:
-                var booked = await hospital.Registrar.Command("/v1/bookings", new { referral = patient.Referral.No, slotId = slot.Id });
-                return Said("book", booked, model.Book(patient, slot), _ => { });
+            case 8 when visitor is not null && slot is not null:
+                var booked = await hospital.Registrar.Command("/v1/bookings", new { referral = visitor.Referral.No, slotId = slot.Id });
+                return Said("book", booked, model.Book(visitor, slot), _ => { });
             case 9 when Any(model.Patients.Where(p => p.Booked is not null)) is { } mover && slot is not null:
                 var moved = await hospital.Registrar.Command($"/v1/bookings/{await Standing(mover)}/reschedule", new { reason = "PATIENT_REQUEST", slotId = slot.Id }, ifMatch: "*");
                 return Said("reschedule", moved, model.Reschedule(mover, slot), _ => { });
-            case 10 when Any(model.Patients.Where(p => p.Booked is not null)) is { } leaver:
+            case 10 when Any(model.Patients.Where(p => p.IsBooked)) is { } leaver:
                 (await hospital.Registrar.Command($"/v1/bookings/{await Standing(leaver)}/cancel", new { reason = "PATIENT_REQUEST" }, ifMatch: "*")).StatusCode.Should().Be(HttpStatusCode.OK);
                 model.Cancel(leaver);
                 await scheduling.Hears(leaver.Referral.BookingCancelled());
                 model.AskAgain(leaver);
                 return "cancel";
-            case 11 when Any(model.Patients.Where(p => p.Booked is not null)) is { } missing:
+            case 11 when Any(model.Patients.Where(p => p.IsBooked)) is { } missing:
                 var booking = await Standing(missing);
                 if (random.Next(2) == 0)
                 {
@@ -95,8 +102,36 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
                 await Eventually.Is(async () => (await scheduling.Database.Query<int>(
                     "select count(*)::int from booking where institution = @Code and state = 'Held'", new { hospital.Code })).Single() == 0, "holds end");
                 return "holds end";
+            case 14:
+                var label = $"{model.Beds.Count + 1:00}";
+                (await hospital.Registrar.Command($"/v1/wards/{ward}/add-beds", new { beds = new[] { label } })).StatusCode.Should().Be(HttpStatusCode.OK);
+                model.AddBed(label);
+                return "bed added";
+            case 15 when bed is not null && patient is not null:
+                var given = await hospital.Registrar.Command("/v1/bookings", new { referral = patient.Referral.No, wardId = ward, bed = bed.Label });
+                return Said("bed given", given, model.Give(patient, bed), _ => { });
+            case 16 when bed is not null && Any(model.Patients.Where(p => p.Bed is not null && !p.There)) is { } lier:
+                var other = await hospital.Registrar.Command($"/v1/bookings/{await Standing(lier)}/reschedule", new { reason = "CONDITION_CHANGED", wardId = ward, bed = bed.Label }, ifMatch: "*");
+                return Said("bed changed", other, model.Change(lier, bed), _ => { });
+            case 17 when bed is not null:
+                var taken = await hospital.Registrar.Command($"/v1/wards/{ward}/withdraw-beds", new { beds = new[] { bed.Label }, reason = "BED_LOST" });
+                var (goes, without) = model.Withdraw(bed);
+                var withdrawn = Said("bed withdrawn", taken, goes, _ => { });
+                if (without is not null)
+                {
+                    await scheduling.Hears(without.Referral.BookingCancelled());
+                    model.AskAgain(without);
+                }
+                return withdrawn;
+            case 18 when Any(model.Patients.Where(p => p.There && !p.Over && p.Bed is not null)) is { } inmate:
+                await scheduling.Hears(inmate.Referral.Completed());
+                model.End(inmate);
+                return "bed left";
+            case 19:
+                await Quota(hospital, model, random.Next(0, 4));
+                return "quota";
             default:
-                return await Accept(random, hospital, model);
+                return await Accept(random, hospital, clinics, model);
         }
     }
 
@@ -110,47 +145,64 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
         return what + (expected ? " done" : " refused");
     }
 
-    private async Task<string> Accept(Random random, Institution hospital, Model model)
+    private static async Task Quota(Institution hospital, Model model, int perWeek)
+    {
+        (await hospital.Registrar.Command("/v1/pools/quota", new { department = "03.03", resource = "Slot", perWeek })).EnsureSuccessStatusCode();
+        model.SetQuota(perWeek);
+    }
+
+    private async Task<string> Accept(Random random, Institution hospital, IReadOnlyList<Institution> clinics, Model model)
     {
         var (from, days) = (Model.Start.AddDays(random.Next(0, 12)), random.Next(1, 12));
-        var referral = A.Referral(hospital).Within(from, from.AddDays(days)).Later(TimeSpan.FromMinutes(model.Patients.Count + 1));
-        var (priority, contracted) = (random.Next(3), random.Next(3) == 0);
+        var clinic = clinics[random.Next(Clinics)];
+        var referral = A.Referral(hospital, clinic).Within(from, from.AddDays(days)).Later(TimeSpan.FromMinutes(model.Patients.Count + 1));
+        var (priority, contracted, bed) = (random.Next(3), random.Next(2) == 0, random.Next(4) == 0);
+        if (bed)
+            referral.Needs("Bed");
         if (priority > 0)
             _ = priority == 1 ? referral.Urgent() : referral.Emergency();
         if (contracted)
             referral.Contracted();
         await scheduling.Hears(referral.Accepted());
-        model.Accept(referral, (2 - priority) * 2 + (contracted ? 0 : 1), from, from.AddDays(days));
-        return "accept";
+        model.Accept(referral, (2 - priority) * 2 + (contracted ? 0 : 1), from, from.AddDays(days), contracted, bed);
+        return bed ? "accept for a bed" : "accept for a slot";
     }
 
     private static async Task<string> Publish(Random random, Institution hospital, Model model)
     {
-        var capacity = random.Next(1, 4);
+        var (capacity, reserved) = (random.Next(1, 4), random.Next(3) == 0);
         // minutes of their own: which slot is earlier or nearer is never a matter of chance
         var startsAt = Model.Start.AddDays(random.Next(1, 22)).AddMinutes(model.Slots.Count * 3 + 1).AddSeconds(random.Next(60));
         var answer = await hospital.Registrar.Command("/v1/slots", new
         {
-            slots = new[] { new { department = "03.03", resource = "Slot", startsAt, endsAt = startsAt.AddMinutes(30), capacity } },
+            slots = new[]
+            {
+                new
+                {
+                    department = "03.03", resource = "Slot", startsAt, endsAt = startsAt.AddMinutes(30), capacity,
+                    reservedFor = reserved ? "FamilyDoctor" : null, opensAt = reserved ? startsAt : (DateTimeOffset?)null,
+                },
+            },
         }).Json();
-        model.Publish(answer.GetProperty("ids")[0].GetGuid(), startsAt, capacity);
-        return "publish";
+        model.Publish(answer.GetProperty("ids")[0].GetGuid(), startsAt, capacity, reserved);
+        return reserved ? "publish reserved" : "publish open";
     }
 
     private async Task<Guid> Standing(Model.Patient patient) =>
         (await scheduling.Bookings(patient.Referral)).Single(b => b.State == "Booked").Id;
 
-    private sealed record Seen(string No, Guid? Booked, Guid? Held, bool Waits);
+    private sealed record Seen(string No, Guid? Booked, Guid? Held, string? Bed, bool Waits);
 
     private async Task Compare(Institution hospital, Model model, string history)
     {
         var seen = (await scheduling.Database.Query<Seen>("""
             select n.referral_no as no, (select slot_id from booking b where b.referral_id = n.referral_id and b.state = 'Booked') as booked,
                    (select slot_id from booking b where b.referral_id = n.referral_id and b.state = 'Held') as held,
+                   (select d.label from booking b join bed d on d.id = b.bed_id where b.referral_id = n.referral_id and b.state in ('Booked', 'Used')) as bed,
                    exists (select from waiting w where w.referral_id = n.referral_id) as waits
             from need n where n.receiver = @Code
             """, new { hospital.Code })).OrderBy(s => s.No).Select(s => s.ToString());
-        var expected = model.Patients.Select(p => new Seen(p.Referral.No, p.Booked?.Id, p.Held?.Id, p.Waits)).OrderBy(s => s.No).Select(s => s.ToString());
+        var expected = model.Patients.Select(p => new Seen(p.Referral.No, p.Booked?.Id, p.Held?.Id, p.Bed?.Label, p.Waits)).OrderBy(s => s.No).Select(s => s.ToString());
         string.Join("\n", seen).Should().Be(string.Join("\n", expected), history);
         (await scheduling.Database.Query<string>("""
             select id::text from slot where institution = @Code
@@ -159,27 +211,41 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
     }
 }
 
-/// <summary>The rules of one line of slots, as a person would keep them with pencil and paper.</summary>
+/// <summary>The rules of one line of slots and one of beds, as a person would keep them with pencil and paper.</summary>
 internal sealed class Model(TimeProvider clock)
 {
     public static readonly DateTimeOffset Start = Scheduling.Monday;
 
-    public sealed class Slot(Guid id, DateTimeOffset startsAt, int capacity)
+    public sealed class Slot(Guid id, DateTimeOffset startsAt, int capacity, bool reserved)
     {
         public Guid Id => id;
         public DateTimeOffset StartsAt => startsAt;
         public int Capacity => capacity;
+        public bool Reserved => reserved;
+        /// <summary>Weeks begin on Monday in China, where the start is eight in the morning.</summary>
+        public int Week => (int)(startsAt - Start.AddHours(-8)).TotalDays / 7;
         public bool Withdrawn { get; set; }
     }
 
-    public sealed class Patient(AReferral referral, int rank, int turn, DateTimeOffset from, DateTimeOffset until)
+    public sealed class Bed(string label)
+    {
+        public string Label => label;
+        public bool Withdrawn { get; set; }
+    }
+
+    public sealed class Patient(AReferral referral, int rank, int turn, DateTimeOffset from, DateTimeOffset until, bool contracted, bool wantsBed)
     {
         public AReferral Referral => referral;
         public int Rank => rank;
         public int Turn => turn;
         public DateTimeOffset From => from;
         public DateTimeOffset Until => until;
+        public bool Contracted => contracted;
+        public bool WantsBed => wantsBed;
         public HashSet<Slot> Had { get; } = [];
+        public List<Slot> Missed { get; } = [];
+        public Bed? Bed { get; set; }
+        public bool IsBooked => Booked is not null || Bed is not null && !There;
         public Slot? Booked { get; set; }
         public Slot? Held { get; set; }
         public Guid HeldId { get; set; }
@@ -190,23 +256,70 @@ internal sealed class Model(TimeProvider clock)
     }
 
     public List<Slot> Slots { get; } = [];
+    public List<Bed> Beds { get; } = [];
     public List<Patient> Patients { get; } = [];
 
-    public void Publish(Guid id, DateTimeOffset startsAt, int capacity)
+    private int _quota;
+
+    public void Publish(Guid id, DateTimeOffset startsAt, int capacity, bool reserved)
     {
-        Slots.Add(new(id, startsAt, capacity));
+        Slots.Add(new(id, startsAt, capacity, reserved));
         Serve();
     }
 
-    public void Accept(AReferral referral, int rank, DateTimeOffset from, DateTimeOffset until)
+    public void AddBed(string label)
     {
-        Patients.Add(new(referral, rank, Patients.Count, from, until) { Waits = true });
+        Beds.Add(new(label));
         Serve();
+    }
+
+    public void SetQuota(int perWeek)
+    {
+        _quota = perWeek;
+        Serve();
+    }
+
+    public void Accept(AReferral referral, int rank, DateTimeOffset from, DateTimeOffset until, bool contracted, bool bed)
+    {
+        Patients.Add(new(referral, rank, Patients.Count, from, until, contracted, bed) { Waits = true });
+        Serve();
+    }
+
+    public bool Give(Patient p, Bed bed)
+    {
+        if (!p.WantsBed || p.Bed is not null || !IsFree(bed))
+            return false;
+        (p.Bed, p.Waits) = (bed, false);
+        return true;
+    }
+
+    /// <summary>To the bed he has already: that is his.</summary>
+    public bool Change(Patient p, Bed bed)
+    {
+        if (bed.Withdrawn || bed != p.Bed && !IsFree(bed))
+            return false;
+        p.Bed = bed;
+        Serve();
+        return true;
+    }
+
+    /// <summary>Whether it goes, and who has no bed for it.</summary>
+    public (bool Goes, Patient? Without) Withdraw(Bed bed)
+    {
+        var holder = Patients.SingleOrDefault(p => p.Bed == bed);
+        if (bed.Withdrawn || holder is { There: true })
+            return (false, null);
+        bed.Withdrawn = true;
+        if (holder is null)
+            return (true, null);
+        holder.Bed = FreeBed;
+        Serve();
+        return (true, holder.Bed is null ? holder : null);
     }
 
     public bool Hold(Patient p, Slot slot)
     {
-        if (p.Held is not null || p.Booked == slot || !HasRoom(slot))
+        if (p.Held is not null || p.Booked == slot || !MayHave(p, slot))
             return false;
         p.Held = slot;
         p.Had.Add(slot);
@@ -222,7 +335,7 @@ internal sealed class Model(TimeProvider clock)
 
     public bool Book(Patient p, Slot slot)
     {
-        if (p.Held is not null || p.Booked is not null || !HasRoom(slot))
+        if (p.Held is not null || p.Booked is not null || !MayHave(p, slot))
             return false;
         Take(p, slot);
         return true;
@@ -230,7 +343,7 @@ internal sealed class Model(TimeProvider clock)
 
     public bool Reschedule(Patient p, Slot slot)
     {
-        if (slot == p.Booked || !HasRoom(slot))
+        if (slot == p.Booked || !MayHave(p, slot))
             return false;
         Take(p, slot);
         Serve();
@@ -239,7 +352,7 @@ internal sealed class Model(TimeProvider clock)
 
     public void Cancel(Patient p)
     {
-        p.Booked = null;
+        (p.Booked, p.Bed) = (null, null);
         Serve();
     }
 
@@ -251,7 +364,9 @@ internal sealed class Model(TimeProvider clock)
 
     public void Miss(Patient p)
     {
-        p.Booked = null;
+        if (p.Booked is { } slot)
+            p.Missed.Add(slot);
+        (p.Booked, p.Bed) = (null, null);
         Serve();
     }
 
@@ -263,7 +378,7 @@ internal sealed class Model(TimeProvider clock)
 
     public void End(Patient p)
     {
-        (p.Booked, p.Held, p.Waits, p.Over) = (null, null, false, true);
+        (p.Booked, p.Held, p.Bed, p.Waits, p.Over) = (null, null, null, false, true);
         Serve();
     }
 
@@ -279,10 +394,10 @@ internal sealed class Model(TimeProvider clock)
     {
         slot.Withdrawn = true;
         var lost = new List<Patient>();
-        foreach (var p in Patients.Where(p => p.Held == slot))
-            p.Held = null;
-        foreach (var p in Patients.Where(p => p.Booked == slot).OrderBy(p => p.Turn).ToList())
-            if (Fitting(p).MinBy(s => (s.StartsAt - slot.StartsAt).Duration()) is { } nearest)
+        foreach (var p in Patients.Where(p => p.Held == slot || p.Booked == slot).OrderBy(p => p.Turn).ToList())
+            if (p.Held == slot)
+                p.Held = null;
+            else if (Fitting(p).MinBy(s => (s.StartsAt - slot.StartsAt).Duration()) is { } nearest)
                 Take(p, nearest);
             else
             {
@@ -296,8 +411,11 @@ internal sealed class Model(TimeProvider clock)
     // whoever is first in line and can use a free place gets the earliest, until nobody can
     private void Serve()
     {
-        while (Patients.Where(p => p.Waits && Fitting(p).Any()).OrderBy(p => p.Rank).ThenBy(p => p.Turn).FirstOrDefault() is { } next)
-            Take(next, Fitting(next).MinBy(s => s.StartsAt)!);
+        while (Patients.Where(p => p.Waits && (p.WantsBed ? FreeBed is not null : Fitting(p).Any())).OrderBy(p => p.Rank).ThenBy(p => p.Turn).FirstOrDefault() is { } next)
+            if (next.WantsBed)
+                (next.Bed, next.Waits) = (FreeBed, false);
+            else
+                Take(next, Fitting(next).MinBy(s => s.StartsAt)!);
     }
 
     private void Take(Patient p, Slot slot)
@@ -306,8 +424,19 @@ internal sealed class Model(TimeProvider clock)
         p.Had.Add(slot);
     }
 
-    private IEnumerable<Slot> Fitting(Patient p) => Slots.Where(s => HasRoom(s) && !p.Had.Contains(s)
+    private Bed? FreeBed => Beds.Where(IsFree).MinBy(b => b.Label, StringComparer.Ordinal);
+
+    private bool IsFree(Bed bed) => !bed.Withdrawn && Patients.All(p => p.Bed != bed);
+
+    private IEnumerable<Slot> Fitting(Patient p) => Slots.Where(s => MayHave(p, s) && !p.Had.Contains(s)
         && s.StartsAt >= p.From && (s.StartsAt <= p.Until || p.Until < clock.GetUtcNow()));
+
+    private bool MayHave(Patient p, Slot slot) => !p.WantsBed && HasRoom(slot) && (!slot.Reserved || p.Contracted && OfClinic(p, slot) < _quota);
+
+    // what the patient has already goes when he gets another place; what he or anybody else missed was taken
+    private int OfClinic(Patient p, Slot slot) => Patients.Where(q => q.Referral.Sender == p.Referral.Sender)
+        .SelectMany(q => (q == p ? q.Missed : q.Missed.Append(q.Booked).Append(q.Held)).Append(q.Used))
+        .Count(taken => taken is { Reserved: true } && taken.Week == slot.Week);
 
     private bool HasRoom(Slot slot) => !slot.Withdrawn && slot.StartsAt > clock.GetUtcNow()
         && Patients.Sum(p => (p.Booked == slot ? 1 : 0) + (p.Held == slot ? 1 : 0) + (p.Used == slot ? 1 : 0)) < slot.Capacity;

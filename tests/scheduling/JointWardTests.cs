@@ -17,7 +17,7 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
         seen.GetProperty("hospital").GetString().Should().Be(hospital.Code);
         seen.GetProperty("director").GetString().Should().Be("dr-1");
         seen.GetProperty("headNurse").GetString().Should().Be("nurse-1");
-        seen.GetProperty("diagnoses").EnumerateArray().Select(d => d.GetString()).Should().Equal("I61", "I63", "S06");
+        seen.GetProperty("eligibility").GetString().Should().Be(Joint);
         seen.GetProperty("beds").GetArrayLength().Should().Be(3);
         seen.GetProperty("institution").GetString().Should().Be(clinic.Code);
     }
@@ -75,26 +75,47 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
         ((int)(await hospital.Registrar.Command($"/v1/wards/{ward}/bind", Binding(hospital))).StatusCode).Should().Be(404);
     }
 
+    [Fact]
+    public async Task A_ward_that_takes_anyone_is_not_bound_and_one_of_a_set_gives_its_beds_to_that_set_alone()
+    {
+        var (clinic, hospital) = (scheduling.NewInstitution(), scheduling.NewInstitution());
+        var (open, other) = (await clinic.Ward(beds: 0, department: "21"), await clinic.Ward(department: "21", eligibility: "AnotherSet"));
+
+        var refused = await clinic.Registrar.Command($"/v1/wards/{open}/bind", Binding(hospital));
+        refused.StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
+        (await refused.Json()).GetProperty("code").GetString().Should().Be("ward-open-to-all");
+        (await clinic.Registrar.GetAsync($"/v1/wards/{open}").Json()).TryGetProperty("hospital", out _).Should().BeFalse("nothing was bound");
+        (await clinic.Registrar.Command($"/v1/wards/{other}/bind", Binding(hospital))).StatusCode.Should().Be(HttpStatusCode.OK);
+
+        var (stroke, eligible) = (Down(clinic), A.Referral(clinic).Needs("Ward", "AnotherSet").Department("21"));
+        await scheduling.Hears(stroke.Accepted(), eligible.Accepted());
+        (await scheduling.Waits(stroke)).Should().BeTrue("the set of the ward is another one");
+        (await scheduling.Bookings(eligible)).Single().Resource.Should().Be("Ward");
+    }
+
     [Theory]
     [InlineData("a name for an id", "director", "张医生", "/director")]
     [InlineData("no such weekday", "weekday", "9", "/rounds/0/weekday")]
     [InlineData("no such hour", "at", "24:61", "/rounds/0/at")]
-    [InlineData("no code", "diagnoses", "脑梗死", "/diagnoses")]
+    [InlineData("diagnoses are the referral service's", "diagnoses", "I63", "/diagnoses")]
     public async Task Bad_bindings_are_refused_by_pointer(string what, string member, string value, string pointer)
     {
         var (clinic, hospital, ward) = await Bound();
-        var answer = await clinic.Registrar.Command($"/v1/wards/{ward}/bind", new
+        var body = new Dictionary<string, object>
         {
-            hospital = hospital.Code, director = member == "director" ? value : "dr-1", headNurse = "nurse-1", diagnoses = new[] { member == "diagnoses" ? value : "I63" },
-            rounds = new[] { new { weekday = member == "weekday" ? int.Parse(value) : 2, at = member == "at" ? value : "09:00", clinician = "dr-1" } },
-        });
+            ["hospital"] = hospital.Code, ["director"] = member == "director" ? value : "dr-1", ["headNurse"] = "nurse-1",
+            ["rounds"] = new[] { new { weekday = member == "weekday" ? int.Parse(value) : 2, at = member == "at" ? value : "09:00", clinician = "dr-1" } },
+        };
+        if (member == "diagnoses")
+            body[member] = new[] { value };
+        var answer = await clinic.Registrar.Command($"/v1/wards/{ward}/bind", body);
         answer.StatusCode.Should().Be(HttpStatusCode.BadRequest, what);
         (await answer.Json()).GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be(pointer);
     }
 
     private static object Binding(Institution hospital) => new
     {
-        hospital = hospital.Code, director = "dr-1", headNurse = "nurse-1", diagnoses = new[] { "I61", "I63", "S06" },
+        hospital = hospital.Code, director = "dr-1", headNurse = "nurse-1",
         rounds = new[] { new { weekday = 2, at = "09:00", clinician = "dr-1" } }, place = "住院楼二层",
     };
 

@@ -47,19 +47,46 @@ public sealed class LongWaitTests(Scheduling scheduling) : IClassFixture<Schedul
         var (hospital, clinic, soon, later, wrong) = (scheduling.NewInstitution(), scheduling.NewInstitution(), scheduling.NewInstitution(), scheduling.NewInstitution(), scheduling.NewInstitution());
         var department = $"04.0{Random.Shared.Next(1, 9)}";
         var referral = Ahead(hospital, clinic).Department(department);
-        await scheduling.Hears(referral.Accepted());
+        await scheduling.Hears(referral.Accepted(), Ahead(soon).Accepted(), Ahead(later).Accepted(), Ahead(wrong).Accepted());
         await Slot(later, days: 5, capacity: 9, department: department);
         await Slot(soon, days: 2, department: department);
         await Slot(wrong, days: 30, department: department);
         await Slot(wrong, days: 2, department: "11");
 
-        async Task<List<string?>> Candidates() => [.. (await clinic.As("Clinician").GetAsync($"/v1/waiting-list/{referral.No}/candidates").Json())
-            .GetProperty("items").EnumerateArray().Select(c => c.GetProperty("institution").GetString())];
-        await Eventually.Is(async () => (await Candidates()).Count == 2, "both have told what is free");
+        await Eventually.Is(async () => (await Candidates(referral, clinic)).Count == 2, "both have told what is free");
 
-        (await Candidates()).Should().Equal(soon.Code, later.Code);
+        (await Candidates(referral, clinic)).Should().Equal(soon.Code, later.Code);
         ((int)(await later.Registrar.GetAsync($"/v1/waiting-list/{referral.No}/candidates")).StatusCode).Should().Be(404);
     }
+
+    [Fact]
+    public async Task Nobody_is_offered_a_place_where_he_was_nor_one_between_sandbox_and_real()
+    {
+        var (clinic, first, second, other, sandbox, unheard) = (scheduling.NewInstitution(), scheduling.NewInstitution(), scheduling.NewInstitution(),
+            scheduling.NewInstitution(), scheduling.NewInstitution(), scheduling.NewInstitution());
+        var department = "09." + Random.Shared.Next(10, 99);
+        var (real, trial) = (Ahead(first, clinic).Department(department), Ahead(scheduling.NewInstitution()).Synthetic().Department(department));
+        await scheduling.Hears(real.Accepted(), real.Redirected(second), real.Accepted(), trial.Accepted(),
+            Ahead(other).Accepted(), Ahead(sandbox).Synthetic().Accepted());
+        foreach (var institution in new[] { first, other, sandbox, unheard })
+            await Slot(institution, days: 2, department: department);
+        await Eventually.Is(async () => (await scheduling.Database.Query<int>(
+            "select count(*)::int from capacity_told where department = @department and free <> '[]'", new { department })).Single() == 4, "all have told what is free");
+
+        (await Candidates(real, clinic)).Should().Equal(other.Code);
+        (await Candidates(trial, trial.Sender)).Should().Equal(sandbox.Code);
+
+        // the sandbox goes live: it is heard of with a real patient, and stays real whatever is heard late
+        await scheduling.Hears(Ahead(sandbox).Accepted(), Ahead(sandbox).Synthetic().Accepted());
+        (await Candidates(real, clinic)).Should().BeEquivalentTo([other.Code, sandbox.Code]);
+        (await Candidates(trial, trial.Sender)).Should().BeEmpty();
+    }
+
+    private Task<List<string?>> Candidates(AReferral referral, Institution of) => Candidates(referral, of.Code);
+
+    private async Task<List<string?>> Candidates(AReferral referral, string of) =>
+        [.. (await new Institution(scheduling, of).As("Clinician").GetAsync($"/v1/waiting-list/{referral.No}/candidates").Json())
+            .GetProperty("items").EnumerateArray().Select(c => c.GetProperty("institution").GetString())];
 
     [Fact]
     public async Task A_hospital_sees_where_places_are_missing_and_why()

@@ -82,6 +82,16 @@ public sealed class NeedTests
         Reconcile.FateOf(BookingOf(again), again, missed: null).Should().Be(Fate.Stays);
     }
 
+    [Fact]
+    public void Wherever_it_was_is_remembered_although_nothing_was_heard_from_there()
+    {
+        var referral = Referral().Synthetic();
+        var need = Fold([referral.Redirected(new(null!, "SECOND")), referral.Redirected(new(null!, "THIRD"))]);
+
+        need.Tried.Should().Equal("RECEIVER", "SECOND", "THIRD");
+        need.Synthetic.Should().BeTrue();
+    }
+
     private static ReferralEvent[] Tell(int history)
     {
         var referral = Referral().Contracted();

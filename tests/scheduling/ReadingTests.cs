@@ -22,6 +22,13 @@ public sealed class ReadingTests(Scheduling scheduling)
     [InlineData("/v1/capacity?from=01.02.2027", "from")]
     [InlineData("/v1/capacity?from=2027-01-05&to=2027-01-04", "to")]
     [InlineData("/v1/capacity?from=2027-01-05&to=2028-01-04", "to")]
+    [InlineData("/v1/capacity?by=month", "by")]
+    [InlineData("/v1/capacity?by=", "by")]
+    [InlineData("/v1/capacity?by=week'%20or%201=1", "by")]
+    [InlineData("/v1/capacity?by=week&resource=Beds", "resource")]
+    [InlineData("/v1/capacity?by=week&department=%25", "department")]
+    [InlineData("/v1/capacity?by=week&institution=%E5%8C%BB%E9%99%A2", "institution")]
+    [InlineData("/v1/capacity?by=week&from=2027-01-32", "from")]
     public async Task Bad_parameters_are_refused_by_name(string path, string name)
     {
         var answer = await scheduling.NewInstitution().Registrar.GetAsync(path);

@@ -54,6 +54,28 @@ public sealed class ServeLineTests(Scheduling scheduling) : IClassFixture<Schedu
         (await scheduling.Waits(next)).Should().BeTrue();
     }
 
+    [Theory]
+    [InlineData("Slot")]
+    [InlineData("Bed")]
+    public async Task Who_was_passed_over_while_somebody_tried_to_change_him_is_served_afterwards(string resource)
+    {
+        var (_, holder, first, next) = await Line(resource);
+        await scheduling.Hears(next.Cancelled());
+
+        await using (var refused = new NpgsqlConnection(scheduling.Database.Super + ";Pooling=false"))
+        {
+            await refused.OpenAsync();
+            await using var change = await refused.BeginTransactionAsync();
+            // as a command does it that is refused in the end
+            await refused.ExecuteAsync("select from need where referral_id = @Id for update", new { first.Id });
+            await scheduling.Hears(holder.Cancelled());
+            (await scheduling.Waits(first)).Should().BeTrue("nobody waits for who is being changed");
+            await change.RollbackAsync();
+        }
+
+        await Eventually.Is(async () => (await scheduling.SaidTypes(first)).SequenceEqual(["no-capacity", "booked"]), "he is served");
+    }
+
     /// <summary>One who has the only place, and two who wait for it.</summary>
     private async Task<(Institution Hospital, AReferral Holder, AReferral First, AReferral Next)> Line(string resource)
     {

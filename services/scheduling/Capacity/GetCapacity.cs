@@ -38,7 +38,7 @@ internal static class GetCapacity
 
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapGet("/capacity", Get).Read<InstitutionCapacity>(
-            "getCapacity", "Capacity", "Free slots by day, or by=week, and free beds of an institution; of your own when none is named.",
+            "getCapacity", "Capacity", "Free slots by day, or by=week, and free beds of an institution, of one department or resource where they are named; of your own institution when none is.",
             """{"institution":"12210600DEM0000149","from":"2026-12-01","to":"2026-12-14","days":[{"department":"03.03","resource":"Slot","on":"2026-12-01","free":3,"reserved":0,"capacity":4}],"beds":[{"department":"03.03","free":2,"beds":12}]}""");
 
     private const string Select = """
@@ -50,7 +50,7 @@ internal static class GetCapacity
         where institution = @institution and withdrawn_at is null
           and starts_at >= greatest(@Now, @first::date::timestamp at time zone 'Asia/Shanghai')
           and starts_at < (@last::date + 1)::timestamp at time zone 'Asia/Shanghai'
-          and (@department::text is null or department = @department)
+          and (@department::text is null or department = @department) and (@resource::text is null or resource = @resource)
         group by 1, 2, 3
         order by 3, 1, 2;
 
@@ -60,12 +60,14 @@ internal static class GetCapacity
         from ward w
         join bed b on b.ward_id = w.id and b.withdrawn_at is null
         where w.institution = @institution and (@department::text is null or w.department = @department)
+          -- as they are told: those of a joint ward are resource Ward
+          and (@resource::text is null or @resource = case when w.eligibility is null then 'Bed' else 'Ward' end)
         group by 1, 2
         order by 1, 2
         """;
 
     private static async Task<IResult> Get(HttpContext http, NpgsqlDataSource database, TimeProvider clock,
-        string? institution, string? department, string? by, string? from, string? to)
+        string? institution, string? department, string? resource, string? by, string? from, string? to)
     {
         var (caller, unusable) = Caller.Of(http);
         if (caller is null)
@@ -73,6 +75,8 @@ internal static class GetCapacity
         var checks = new Checks();
         Reading.Code(institution, "institution", checks);
         Reading.Code(department, "department", checks);
+        checks.That(resource is null || Resources.All.Contains(resource), "resource",
+            "One of Slot, Bed, Equipment, Reading, Session, Ward, Visit.", "取值为 Slot、Bed、Equipment、Reading、Session、Ward、Visit。");
         checks.That(by is null or "day" or "week", "by", "day or week.", "取值为 day 或 week。");
         var now = clock.GetUtcNow();
         var first = Reading.Day(from, "from", DateOnly.FromDateTime(now.ToOffset(TimeSpan.FromHours(8)).DateTime), checks);
@@ -84,7 +88,7 @@ internal static class GetCapacity
 
         institution ??= caller.Institution;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
-        await using var rows = await connection.QueryMultipleAsync(Select, new { institution, department, by = by ?? "day", first, last, Now = now });
+        await using var rows = await connection.QueryMultipleAsync(Select, new { institution, department, resource, by = by ?? "day", first, last, Now = now });
         var days = (await rows.ReadAsync<FreeOnDay>()).AsList();
         var beds = (await rows.ReadAsync<FreeBeds>()).AsList();
         return Reading.Send(http, new InstitutionCapacity(institution, first, last, days, beds));

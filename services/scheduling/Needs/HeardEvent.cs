@@ -27,6 +27,8 @@ internal sealed record HeardFacts
     public required string Priority { get; init; }
     public required string Sender { get; init; }
     public required string Receiver { get; init; }
+    public string? PreviousReceiver { get; init; }
+    public bool Synthetic { get; init; }
     public string? Department { get; init; }
     public DateTimeOffset? ExpectedArrival { get; init; }
     public BookingWindow? Window { get; init; }

@@ -12,6 +12,10 @@ internal sealed record Need
     public required Guid ReferralId { get; init; }
     public required string ReferralNo { get; init; }
     public required string Sender { get; init; }
+    /// <summary>True for a referral of a sandbox institution.</summary>
+    public bool Synthetic { get; init; }
+    /// <summary>Institutions that have had it, as far as was heard, by code.</summary>
+    public string[] Tried { get; init; } = [];
 
     /// <summary>Sequence of the newest event heard; leg to priority are as it said.</summary>
     public long Sequence { get; init; }
@@ -99,7 +103,7 @@ internal sealed record Need
     public const string Columns = """
         referral_id, referral_no, sender, sequence, leg, state, receiver, department, priority, contracted,
         asked_sequence, asked_leg, resource, window_from, window_until, eligibility, since_leg, since,
-        again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at, attempt
+        again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at, attempt, synthetic, tried
         """;
 
     public static Need Of(HeardEvent heard) => new Need
@@ -112,7 +116,11 @@ internal sealed record Need
     {
         var data = heard.Data;
         var sequence = data.Sequence;
-        var need = this with { Contracted = Contracted || data.Contracted == true };
+        var need = this with
+        {
+            Contracted = Contracted || data.Contracted == true, Synthetic = Synthetic || data.Synthetic,
+            Tried = [.. Tried.Append(data.Receiver).Append(data.PreviousReceiver).OfType<string>().Distinct().Order(StringComparer.Ordinal)],
+        };
 
         if (sequence > Sequence)
             need = need with

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Dapper;
 using Referrals.Contracts;
@@ -18,6 +19,8 @@ internal sealed class News
 {
     private readonly Changes _changes;
     private readonly SharedCommits<Taken> _commits;
+    // what stands in the table: of those that everybody hears of every day nothing is written
+    private readonly ConcurrentDictionary<string, bool> _sandboxes = new();
 
     public News(Changes changes)
     {
@@ -44,11 +47,15 @@ internal sealed class News
     {
         try
         {
+            var heardOf = HeardOf(group.Select(t => t.Event.Data));
             await using (var change = await _changes.Begin(CancellationToken.None))
             {
+                await Meet(change, heardOf);
                 await Reconcile.Run(change, await Learn(change, [.. group.Select(t => t.Event)]), Continue);
                 await change.Commit();
             }
+            foreach (var (institution, synthetic) in heardOf)
+                _sandboxes[institution] = synthetic;
             foreach (var taken in group)
                 taken.Done.TrySetResult();
         }
@@ -64,25 +71,40 @@ internal sealed class News
         }
     }
 
+    // institutions that nobody heard of before, or only as a sandbox
+    private (string Institution, bool Synthetic)[] HeardOf(IEnumerable<HeardFacts> heard) =>
+        [.. heard.SelectMany(h => new[] { (Institution: h.Sender, h.Synthetic), (Institution: h.Receiver, h.Synthetic) })
+            .GroupBy(h => h.Institution, (institution, all) => (Institution: institution, Synthetic: all.All(h => h.Synthetic)))
+            .Where(h => !_sandboxes.TryGetValue(h.Institution, out var known) || known && !h.Synthetic)
+            .OrderBy(h => h.Institution, StringComparer.Ordinal)];
+
+    // first of all, and in the same order everywhere: who waits here for somebody holds nothing that he wants
+    private static Task Meet(Change change, (string Institution, bool Synthetic)[] heardOf) => heardOf.Length == 0 ? Task.CompletedTask
+        : change.Connection.ExecuteAsync("""
+            insert into institution (code, synthetic)
+            select code, synthetic from unnest(@codes, @synthetic) as heard (code, synthetic)
+            on conflict (code) do update set synthetic = false where institution.synthetic and not excluded.synthetic
+            """, new { codes = Array.ConvertAll(heardOf, h => h.Institution), synthetic = Array.ConvertAll(heardOf, h => h.Synthetic) });
+
     // Inbox, need and lock in one statement: a message heard before finds nothing to insert and returns no row. The
     // update changes nothing and locks the row. Booking rows are read after it, so nobody else can be writing them.
     private const string Hear = $"""
         with told as (
             select * from unnest(@Messages, @Ids, @Numbers, @Senders, @Sequences, @Legs, @States, @Receivers, @Departments, @Priorities, @Contracted,
                     @AskedSequences, @AskedLegs, @Resources, @From, @Until, @Eligibility, @SinceLegs, @Since,
-                    @AgainSequences, @EmergencySequences, @EmergencyAt, @ArrivalSequences, @ArrivalAt)
+                    @AgainSequences, @EmergencySequences, @EmergencyAt, @ArrivalSequences, @ArrivalAt, @Synthetic, @Tried)
                 as told (message_id, referral_id, referral_no, sender, sequence, leg, state, receiver, department, priority, contracted,
                     asked_sequence, asked_leg, resource, window_from, window_until, eligibility, since_leg, since,
-                    again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at)
+                    again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at, synthetic, tried)
         ), heard as (
             insert into inbox (message_id) select message_id from told on conflict do nothing returning message_id
         )
         insert into need (referral_id, referral_no, sender, sequence, leg, state, receiver, department, priority, contracted,
             asked_sequence, asked_leg, resource, window_from, window_until, eligibility, since_leg, since,
-            again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at)
+            again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at, synthetic, tried)
         select referral_id, referral_no, sender, sequence, leg, state, receiver, department, priority, contracted,
             asked_sequence, asked_leg, resource, window_from, window_until, eligibility::text[], since_leg, since,
-            again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at
+            again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at, synthetic, tried::text[]
         from told join heard using (message_id)
         -- the same order everywhere: two that meet wait for each other instead of locking crosswise
         order by referral_id
@@ -116,13 +138,14 @@ internal sealed class News
                 resource = told.resource, window_from = told.window_from, window_until = told.window_until, eligibility = told.eligibility::text[],
                 since_leg = told.since_leg, since = told.since, again_sequence = told.again_sequence,
                 emergency_sequence = told.emergency_sequence, emergency_at = told.emergency_at,
-                arrival_sequence = told.arrival_sequence, arrival_at = told.arrival_at
+                arrival_sequence = told.arrival_sequence, arrival_at = told.arrival_at,
+                synthetic = told.synthetic, tried = told.tried::text[]
             from unnest(@Ids, @Sequences, @Legs, @States, @Receivers, @Departments, @Priorities, @Contracted,
                     @AskedSequences, @AskedLegs, @Resources, @From, @Until, @Eligibility, @SinceLegs, @Since,
-                    @AgainSequences, @EmergencySequences, @EmergencyAt, @ArrivalSequences, @ArrivalAt)
+                    @AgainSequences, @EmergencySequences, @EmergencyAt, @ArrivalSequences, @ArrivalAt, @Synthetic, @Tried)
                 as told (referral_id, sequence, leg, state, receiver, department, priority, contracted,
                     asked_sequence, asked_leg, resource, window_from, window_until, eligibility, since_leg, since,
-                    again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at)
+                    again_sequence, emergency_sequence, emergency_at, arrival_sequence, arrival_at, synthetic, tried)
             where need.referral_id = told.referral_id
             """, Parameters(needs, []));
 
@@ -139,7 +162,7 @@ internal sealed class News
         Eligibility = Each(n => Arrays.Literal(n.Eligibility)), SinceLegs = Each(n => n.SinceLeg), Since = Each(n => n.Since?.ToUniversalTime()),
         AgainSequences = Each(n => n.AgainSequence), EmergencySequences = Each(n => n.EmergencySequence),
         EmergencyAt = Each(n => n.EmergencyAt?.ToUniversalTime()), ArrivalSequences = Each(n => n.ArrivalSequence),
-        ArrivalAt = Each(n => n.ArrivalAt?.ToUniversalTime()),
+        ArrivalAt = Each(n => n.ArrivalAt?.ToUniversalTime()), Synthetic = Each(n => n.Synthetic), Tried = Each(n => Arrays.Literal(n.Tried)),
         };
 
         T[] Each<T>(Func<Need, T> value) => Array.ConvertAll(needs, n => value(n));

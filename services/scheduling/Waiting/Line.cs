@@ -30,6 +30,10 @@ internal readonly record struct Line(string Institution, string Department, stri
     /// <summary>How the line is written in the tables: <c>12210600DEM0000149/03.03/Slot</c>.</summary>
     public string Name => $"{Institution}/{Department}/{Resource}";
 
+    /// <summary>The line of that name; none of the three parts has a slash in it.</summary>
+    public static Line Named(string name) => name.Split('/') is [var institution, var department, var resource]
+        ? new(institution, department, resource) : throw new FormatException("A line has three parts.");
+
     /// <summary>Waits for the turn in these lines until the end of the transaction.</summary>
     public static async Task Pass(Change change, IEnumerable<Line> lines)
     {

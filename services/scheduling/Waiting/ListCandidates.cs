@@ -16,14 +16,17 @@ namespace SchedulingService.Waiting;
 /// <param name="Free">How many places are free inside it.</param>
 internal sealed record Candidate(string Institution, string Department, string Resource, DateOnly FirstFree, int Free);
 
-/// <summary>Where somebody who waits could go instead, soonest first: what a redirect is chosen from.</summary>
+/// <summary>
+/// Where there is room for somebody who waits, soonest first: what a redirect is chosen from. Alliances and levels are
+/// known to the referral service alone, which judges the redirect.
+/// </summary>
 internal static class ListCandidates
 {
     private const int Most = 20;
 
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapGet("/waiting-list/{referral}/candidates", List).Read<Page<Candidate>>(
-            "listCandidates", "Waiting list", "Institutions with a free place of the kind a waiting referral wants, soonest first; for its parties.",
+            "listCandidates", "Waiting list", "Institutions that have not had a waiting referral and have a free place of its kind, soonest first, sandbox apart from real; for its parties. The redirect is judged by the alliance's rules, which POST /v1/referrals/{id}/match of the referral service weighs, too.",
             """{"items":[{"institution":"12210681DEM000022E","department":"03.03","resource":"Slot","firstFree":"2026-12-02","free":7}]}""", 404);
 
     private sealed record Told(string Institution, string Department, string Resource, string Free);
@@ -34,7 +37,9 @@ internal static class ListCandidates
         from waiting w
         join need n using (referral_id)
         join capacity_told t on t.resource = n.resource and (t.department = n.department or n.resource in ('Ward', 'Visit'))
-        where n.referral_id = @ReferralId and t.institution not in (n.receiver, n.sender) and t.free <> '[]'
+        -- sandbox and real institutions do not mix; of whom no referral was ever heard nobody knows which he is
+        join institution i on i.code = t.institution and i.synthetic = n.synthetic
+        where n.referral_id = @ReferralId and t.institution not in (n.receiver, n.sender) and t.institution <> all (n.tried) and t.free <> '[]'
         """;
 
     private static async Task<IResult> List(HttpContext http, string referral, NpgsqlDataSource database, TimeProvider clock)

@@ -13,8 +13,27 @@ internal static class ServeLine
     // a statement of its own: one text for both would read the whole line to find a single referral in it
     private const string HisAlone = Whose + " and w.referral_id = @only";
 
+    /// <summary>Whether a slot <c>s</c> of his line is one that he who waits as <c>w</c> with the need <c>n</c> would be given.</summary>
+    public const string SlotFits = $"""
+        {Fitting.SlotHasRoom} and {Fitting.SlotIsFor}
+                  -- both ends bound the index: whose window holds nothing free costs one look, however much is free elsewhere
+                  and s.starts_at >= greatest(w.earliest, @Now)
+                  and s.starts_at <= case when w.latest < @Now then 'infinity'::timestamptz else w.latest end
+                  -- what this referral gave back or missed is not pressed on it again
+                  and not exists (select from booking b where b.referral_id = w.referral_id and b.slot_id = s.id)
+        """;
+
+    /// <summary>The same of a bed <c>b</c> in the ward <c>wd</c>.</summary>
+    public const string BedFits = $"""
+        wd.institution = w.institution and b.withdrawn_at is null
+                  and {Fitting.WardSuits}
+                  and not exists (select from booking k
+                                  where k.bed_id = b.id and k.during && tstzrange(greatest(w.earliest, @Now), null))
+        """;
+
     // One statement: whose turn it is, the place that fits him first, and he has it.
-    // Whoever is being changed at this very moment (skip locked) is passed over: that change asks for itself.
+    // Whoever is being changed at this very moment (skip locked) is passed over: that change asks for itself, or, where
+    // it refuses or only holds a place, ServePassedOver does.
     // Who was changed after the statement began is judged again as he is now: that takes both rows, for he may have left
     // the line or stand in another one. First the need, which whoever writes in the line has, but AgeWaiting, which waits
     // for nobody and is waited for: passed over, he would be served by no one.
@@ -27,12 +46,7 @@ internal static class ServeLine
             cross join lateral (
                 select s.id as slot_id, s.department, s.resource, s.clinician, s.starts_at, s.ends_at, {Fitting.PoolWeek} as pool_week
                 from slot s
-                where s.line = @line and {Fitting.SlotHasRoom} and {Fitting.SlotIsFor}
-                  -- both ends bound the index: whose window holds nothing free costs one look, however much is free elsewhere
-                  and s.starts_at >= greatest(w.earliest, @Now)
-                  and s.starts_at <= case when w.latest < @Now then 'infinity'::timestamptz else w.latest end
-                  -- what this referral gave back or missed is not pressed on it again
-                  and not exists (select from booking b where b.referral_id = w.referral_id and b.slot_id = s.id)
+                where s.line = @line and {SlotFits}
                 order by s.starts_at, s.id
                 limit 1
             ) place
@@ -54,10 +68,7 @@ internal static class ServeLine
                        greatest(w.earliest, @Now) as starts_at
                 from ward wd
                 join bed b on b.ward_id = wd.id
-                where wd.institution = w.institution and b.withdrawn_at is null
-                  and {Fitting.WardSuits}
-                  and not exists (select from booking k
-                                  where k.bed_id = b.id and k.during && tstzrange(greatest(w.earliest, @Now), null))
+                where {BedFits}
                 -- a joint ward for whom it was made, then the department's own
                 order by wd.eligibility is null, wd.department is distinct from n.department, wd.name, b.label
                 limit 1

@@ -11,11 +11,10 @@ namespace SchedulingService.Wards;
 /// <param name="Hospital">The hospital that runs the ward together with yours (unified social credit code).</param>
 /// <param name="Director">Id of the hospital's doctor who leads it.</param>
 /// <param name="HeadNurse">Id of its head nurse.</param>
-/// <param name="Diagnoses">First characters of the diagnosis codes it takes, e.g. I63; the referral service judges by its own rules.</param>
 /// <param name="Rounds">Rounds of each week.</param>
 /// <param name="Place">Where it is, in Chinese; patients read it.</param>
 internal sealed record BindWardRequest(
-    string Hospital, string Director, string HeadNurse, IReadOnlyList<string> Diagnoses, IReadOnlyList<PlannedRound> Rounds, string? Place = null);
+    string Hospital, string Director, string HeadNurse, IReadOnlyList<PlannedRound> Rounds, string? Place = null);
 
 /// <param name="Weekday">1 Monday … 7 Sunday.</param>
 /// <param name="At">Hour in China, e.g. 09:00.</param>
@@ -25,13 +24,16 @@ internal sealed record PlannedRound(int Weekday, string At, string Clinician);
 /// <param name="Version">Grows with each binding.</param>
 internal sealed record WardBound(Guid Id, int Version);
 
-/// <summary>A ward becomes a rehab joint ward (康复联合病房): a hospital's director and head nurse, diagnoses, rounds on a schedule.</summary>
+/// <summary>
+/// A ward becomes a rehab joint ward (康复联合病房): a hospital's director and head nurse, rounds on a schedule. Whom it
+/// takes is the eligibility set it was opened with: which diagnoses belong to a set, the referral service alone knows.
+/// </summary>
 internal static class BindWard
 {
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapPost("/wards/{id:guid}/bind", Bind).Command<BindWardRequest, WardBound>(
-            "bindWard", "Wards", "Binds a ward of your institution to a hospital: director, head nurse, diagnoses, weekly rounds. It replaces what stood there.",
-            """{"hospital":"12210600DEM0000149","director":"dr-0001","headNurse":"nurse-0001","diagnoses":["I61","I63","S06"],"rounds":[{"weekday":2,"at":"09:00","clinician":"dr-0001"}],"place":"住院楼二层"}""",
+            "bindWard", "Wards", "Binds a ward of your institution that was opened with an eligibility set to a hospital: director, head nurse, weekly rounds. It replaces what stood there.",
+            """{"hospital":"12210600DEM0000149","director":"dr-0001","headNurse":"nurse-0001","rounds":[{"weekday":2,"at":"09:00","clinician":"dr-0001"}],"place":"住院楼二层"}""",
             200, """{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","version":2}""");
 
     private static async Task<IResult> Bind(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, TimeProvider clock)
@@ -49,12 +51,14 @@ internal static class BindWard
 
         return await commands.Run(command.Key, async change =>
         {
-            var version = await change.Connection.QuerySingleAsync<int>("""
-                update ward set hospital = @Hospital, director = @Director, head_nurse = @HeadNurse, diagnoses = @diagnoses, place = @Place,
-                    version = version + 1
-                where id = @id
+            var bound = await change.Connection.QuerySingleOrDefaultAsync<int?>("""
+                update ward set hospital = @Hospital, director = @Director, head_nurse = @HeadNurse, place = @Place, version = version + 1
+                -- a ward without a set takes anyone, and a joint ward never does
+                where id = @id and eligibility is not null
                 returning version
-                """, new { id, request.Hospital, request.Director, request.HeadNurse, diagnoses = request.Diagnoses.ToArray(), request.Place });
+                """, new { id, request.Hospital, request.Director, request.HeadNurse, request.Place });
+            if (bound is not { } version)
+                return SchedulingProblems.WardOpenToAll;
             await change.Connection.ExecuteAsync("""
                 delete from ward_round where ward_id = @id;
                 insert into ward_round (ward_id, weekday, at_minute, clinician)
@@ -76,8 +80,6 @@ internal static class BindWard
         Reading.Code(request.Hospital, "/hospital", checks);
         CheckPerson(checks, request.Director, "/director");
         CheckPerson(checks, request.HeadNurse, "/headNurse");
-        checks.That(request.Diagnoses is { Count: <= 100 } && request.Diagnoses.All(d => d is { Length: >= 1 and <= 10 } && d.All(c => char.IsAsciiLetterOrDigit(c) || c == '.')),
-            "/diagnoses", "At most 100 beginnings of diagnosis codes, e.g. I63.", "最多 100 个诊断编码前缀，例如 I63。");
         checks.That(request.Rounds is { Count: <= 50 } && request.Rounds.All(r => r is not null), "/rounds", "At most 50 rounds.", "最多 50 次查房。");
         for (var i = 0; checks.Passed && i < request.Rounds!.Count; i++)
         {

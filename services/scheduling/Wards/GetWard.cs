@@ -14,12 +14,12 @@ internal sealed record WardDetail
     public required string Institution { get; init; }
     public required string Department { get; init; }
     public required string Name { get; init; }
+    /// <summary>The set a patient must belong to; the referral service says which diagnoses make a patient one of it.</summary>
     public string? Eligibility { get; init; }
     /// <summary>The hospital that runs it too; absent: a ward like any other.</summary>
     public string? Hospital { get; init; }
     public string? Director { get; init; }
     public string? HeadNurse { get; init; }
-    public IReadOnlyList<string> Diagnoses { get; init; } = [];
     public IReadOnlyList<PlannedRound> Rounds { get; init; } = [];
     public string? Place { get; init; }
     /// <summary>Labels of the beds in use.</summary>
@@ -32,8 +32,8 @@ internal static class GetWard
 {
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapGet("/wards/{id:guid}", Get).Read<WardDetail>(
-            "getWard", "Wards", "One ward with its beds and, of a rehab joint ward, its staff, diagnoses and weekly rounds.",
-            """{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","institution":"12210681DEM0001022","department":"21","name":"前阳康复联合病房","eligibility":"RehabJointWard","hospital":"12210600DEM0000149","director":"dr-0001","headNurse":"nurse-0001","diagnoses":["I61","I63"],"rounds":[{"weekday":2,"at":"09:00","clinician":"dr-0001"}],"beds":["01","02"],"version":2}""", 404);
+            "getWard", "Wards", "One ward with its beds and, of a rehab joint ward, its eligibility set, staff and weekly rounds.",
+            """{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","institution":"12210681DEM0001022","department":"21","name":"前阳康复联合病房","eligibility":"RehabJointWard","hospital":"12210600DEM0000149","director":"dr-0001","headNurse":"nurse-0001","rounds":[{"weekday":2,"at":"09:00","clinician":"dr-0001"}],"beds":["01","02"],"version":2}""", 404);
 
     public sealed record Row
     {
@@ -45,7 +45,6 @@ internal static class GetWard
         public string? Hospital { get; init; }
         public string? Director { get; init; }
         public string? HeadNurse { get; init; }
-        public string[] Diagnoses { get; init; } = [];
         public string? Place { get; init; }
         public int Version { get; init; }
 
@@ -65,7 +64,7 @@ internal static class GetWard
         return Reading.Send(http, new WardDetail
         {
             Id = ward.Id, Institution = ward.Institution, Department = ward.Department, Name = ward.Name, Eligibility = ward.Eligibility,
-            Hospital = ward.Hospital, Director = ward.Director, HeadNurse = ward.HeadNurse, Diagnoses = ward.Diagnoses, Place = ward.Place,
+            Hospital = ward.Hospital, Director = ward.Director, HeadNurse = ward.HeadNurse, Place = ward.Place,
             Beds = [.. beds], Rounds = await Rounds(connection, id), Version = ward.Version,
         });
     }
@@ -74,7 +73,7 @@ internal static class GetWard
     {
         await using var connection = await database.OpenConnectionAsync();
         return await connection.QuerySingleOrDefaultAsync<Row>("""
-            select id, institution, department, name, eligibility, hospital, director, head_nurse, diagnoses, place, version from ward where id = @id
+            select id, institution, department, name, eligibility, hospital, director, head_nurse, place, version from ward where id = @id
             """, new { id });
     }
 

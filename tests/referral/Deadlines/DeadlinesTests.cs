@@ -145,6 +145,26 @@ public sealed class DeadlinesTests(ReferralHost host)
     }
 
     [Fact]
+    public async Task Who_waits_too_long_is_told_of_once_a_step_and_other_hospitals_are_offered()
+    {
+        var referral = await A.Accepted(host, slip => slip["priority"] = "Routine");
+        await referral.Hears(SchedulingEvents.NoCapacity, attempt: 1);
+        await referral.Reaches("Waitlisted");
+        var before = await referral.Events();
+        await host.Pass(TimeSpan.FromDays(2.9));
+        (await referral.Events()).Should().Equal(before);
+        await host.Pass(TimeSpan.FromDays(0.2));
+        (await referral.Events()).Should().Equal([.. before, "deadline-missed"]);
+        await host.Pass(TimeSpan.FromDays(1));
+        (await referral.Events()).Should().Equal([.. before, "deadline-missed", "escalated"]);
+
+        var offered = await host.As(referral.Sender).GetAsync($"/v1/referrals/{referral.Id}/available-actions").Json();
+        offered.GetProperty("actions").EnumerateArray().Select(a => a.GetString()).Should().Contain("redirect");
+        offered.GetProperty("candidates").EnumerateArray().Select(c => c.GetProperty("institution").GetString())
+            .Should().Contain(ReferralHost.County).And.NotContain([referral.Sender, referral.Receiver]);
+    }
+
+    [Fact]
     public async Task A_review_that_waits_is_noted_and_told_to_nobody_outside()
     {
         var draft = await (await A.Drafted(host, slip => slip["priority"] = "Urgent")).Does("send-for-review");

@@ -23,6 +23,7 @@ internal sealed class AReferral(string receiver, string sender)
     private ReferralState _state = ReferralState.Submitted;
     private Priority _priority;
     private bool _contracted;
+    private bool _synthetic;
     private string _department = "03.03";
     private string _resource = "Slot";
     private string[] _eligibility = [];
@@ -37,6 +38,7 @@ internal sealed class AReferral(string receiver, string sender)
     public AReferral Urgent() { _priority = Priority.Urgent; return this; }
     public AReferral Emergency() { _priority = Priority.Emergency; return this; }
     public AReferral Contracted() { _contracted = true; return this; }
+    public AReferral Synthetic() { _synthetic = true; return this; }
     public AReferral Department(string code) { _department = code; return this; }
     public AReferral Needs(string resource, params string[] eligibility) { (_resource, _eligibility) = (resource, eligibility); return this; }
     public AReferral Within(DateTimeOffset from, DateTimeOffset until) { _window = new(from, until); return this; }
@@ -61,9 +63,11 @@ internal sealed class AReferral(string receiver, string sender)
 
     public ReferralEvent Redirected(Institution to, ReferralState state = ReferralState.Submitted)
     {
+        var from = _receiver;
         _leg++;
         _receiver = to.Code;
-        return Asks(ReferralEvents.Redirected, state);
+        var redirected = Asks(ReferralEvents.Redirected, state);
+        return redirected with { Data = redirected.Data with { PreviousReceiver = from } };
     }
 
     private ReferralEvent Asks(string name, ReferralState state) => Says(name, state, f => f with
@@ -82,7 +86,7 @@ internal sealed class AReferral(string receiver, string sender)
             Id = Id, ReferralNo = No, EpisodeId = Id, Direction = direction,
             Kind = direction == Direction.Down ? ReferralKind.RehabReturn : ReferralKind.OutpatientTransfer,
             Priority = _priority, State = state, Sequence = _sequence, Leg = _leg, Sender = sender, Receiver = _receiver,
-            Department = _department,
+            Department = _department, Synthetic = _synthetic,
         };
         return new("1.0", Guid.NewGuid(), "/referral", ReferralEvents.TypeOf(direction, name), No,
             Scheduling.Monday + _later + TimeSpan.FromSeconds(_sequence), "application/json", CloudEvents.SchemaOf("referral." + name),
