@@ -92,7 +92,11 @@ internal static class Preparations
         if (about.Referral.IsEmergency)
             return (about.Command with { StandingAgreement = Agreed(about, target, about.Referral.GreenChannel) }, [], null);
         var form = await about.Services.GetRequiredService<SlipReader>().Newest(about.Referral, about.WrappedKey);
-        return (about.Command with { Rules = IntakeDesk.Judge(about.Referral, form, runner.Alliance, runner.Now, target) }, [], null);
+        return (about.Command with
+        {
+            Rules = IntakeDesk.Judge(about.Referral, form, runner.Alliance, runner.Now, target),
+            DrugGap = !about.Referral.IsUp && form is not null && await about.Services.GetRequiredService<IntakeDesk>().Lacks(target, form),
+        }, [], null);
     }
 
     private static bool Agreed<T>(Preparing<T> about, string receiver, GreenChannel? channel)

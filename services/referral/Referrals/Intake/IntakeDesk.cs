@@ -108,7 +108,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             FollowUpsPlanned = direction == Direction.Down ? form.Plan?.FollowUps?.Count ?? 1 : 0,
         };
         SubmitReferral.MarkRegion(referral, alliance, day);
-        if (direction == Direction.Down && form.ExtendedPrescription is { Count: > 0 } prescription && await Lacks(target.Code, prescription))
+        if (direction == Direction.Down && await Lacks(target.Code, form))
             referral.Flags = [.. referral.Flags, DrugGaps.Flag];
         if (form.Times?.NoteOn(referral, now, "/times") is { } impossible)
             return (null, impossible);
@@ -120,8 +120,11 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         return (new(referral, new(1, content, author), identity) { Form = form }, null);
     }
 
-    private async Task<bool> Lacks(string receiver, IReadOnlyList<PrescribedDrug> prescription)
+    /// <summary>True when the receiver has said what it has, and it is not all of the prescription.</summary>
+    public async Task<bool> Lacks(string receiver, ReferralForm form)
     {
+        if (form.ExtendedPrescription is not { Count: > 0 } prescription)
+            return false;
         await using var connection = await database.OpenConnectionAsync();
         return await DrugGaps.Missing(connection, receiver, [.. prescription.Select(p => p.Drug!)]) is { Count: > 0 };
     }
