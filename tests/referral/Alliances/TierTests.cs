@@ -185,6 +185,33 @@ public sealed class TierTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_planned_check_that_is_sent_back_and_amended_leaves_the_plan_below_alone()
+    {
+        var down = await A.ReturnedAndArrived(_host);
+        await down.Does("follow-up");
+        object Check(bool? planned = null)
+        {
+            var slip = Slip(_codes[Far], slip =>
+            {
+                slip.Remove("patient");
+                slip["leaveRegionReason"] = "本区域无该专科";
+                slip["levelSkipReason"] = "复查须原手术医院";
+            });
+            return planned is null ? new { slip } : new { slip, plannedCheck = planned };
+        }
+        var answer = await Is(Township().Command($"/v1/referrals/{down.Id}/re-refer", Check(true), "*"), HttpStatusCode.OK);
+        var path = $"/v1/referrals/{answer.GetProperty("linked")[0].GetProperty("id").GetGuid()}";
+        var lead = _host.As(ReferralHost.County, "Head", "head-county");
+        await Is(lead.Command(path + "/send-back", new { reason = "INCOMPLETE" }, "*"), HttpStatusCode.OK);
+        await Is(Township().Command(path + "/amend", Check(), "*"), HttpStatusCode.OK);
+        (await Is(Township().GetAsync(path), HttpStatusCode.OK)).GetProperty("flags").GetRawText().Should().Contain("PLANNED_CHECK");
+        await Is(Township().Command(path + "/send-for-review", new { }, "*"), HttpStatusCode.OK);
+        await Is(lead.Command(path + "/approve", new { }, "*"), HttpStatusCode.OK);
+        await Is(_host.As(_codes[Far]).Command(path + "/accept", new { }, "*"), HttpStatusCode.OK);
+        (await down.Look()).GetProperty("state").GetString().Should().Be("FollowUp");
+    }
+
+    [Fact]
     public async Task A_head_signs_where_the_alliance_says_so_but_not_for_a_contracted_patient_and_not_for_an_emergency()
     {
         await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", internalReview = true }), HttpStatusCode.Created);
