@@ -192,6 +192,10 @@ public sealed class A
         return problem;
     }
 
+    /// <summary>Somebody who is no party finds nothing there.</summary>
+    public async Task IsRefusedToAStranger(string verb, object? body = null) =>
+        (await Tries(verb, body, ReferralHost.Stranger)).StatusCode.Should().Be(HttpStatusCode.NotFound);
+
     private async Task Took(HttpResponseMessage response, HttpStatusCode expected)
     {
         var body = await response.Content.ReadAsStringAsync();
