@@ -221,6 +221,17 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             """, new { referral.EpisodeId, Direction = referral.Direction.ToString(), target });
     }
 
+    /// <summary>True when it was signed before it left, or the lead hospital or the alliance office itself sent it where it is.</summary>
+    public async Task<bool> WasSigned(Referral referral, AllianceSnapshot alliance, DateTimeOffset now)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return await connection.ExecuteScalarAsync<bool>("""
+            select exists (select from history
+                           where referral_id = @Id and (verb = 'approve'
+                               or verb = 'redirect' and leg = @Leg and (role = 'AllianceOffice' or institution = @lead)))
+            """, new { referral.Id, referral.Leg, lead = alliance.LeadFor(referral.Sender, ChinaTime.DayOf(now)) });
+    }
+
     /// <summary>What the rules in force now say about the slip as it is now.</summary>
     /// <param name="target">Another receiver than the one it is at.</param>
     public static RuleCheck Judge(Referral r, ReferralForm? form, AllianceSnapshot alliance, DateTimeOffset now, string? target = null) => RuleCheck.Of(new(
