@@ -121,6 +121,14 @@ public sealed class A
         return born;
     }
 
+    /// <summary>Somebody has sent it on to another institution.</summary>
+    public async Task<A> NowAt(string receiver)
+    {
+        Receiver = receiver;
+        await Look();
+        return this;
+    }
+
     /// <summary>Goes on to another institution.</summary>
     public async Task<A> Redirected(string to, string? department = "03.03", string? by = null)
     {
