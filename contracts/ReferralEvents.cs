@@ -99,6 +99,8 @@ public sealed record ReferralFacts
     public bool? AfterAcceptance { get; init; }
     /// <summary>True when the patient may go on to rehab at the primary level.</summary>
     public bool? RehabEligible { get; init; }
+    /// <summary>From where the 48 hours of the closed loop count for this referral, as its alliance had set it.</summary>
+    public LoopStart? LoopFrom { get; init; }
     public FollowUpFacts? FollowUp { get; init; }
     public DeadlineFacts? Deadline { get; init; }
     /// <summary>What the indicators count: warnings that were overridden, e.g. <c>IN_CATALOGUE_NO_INDICATION</c>, and what was noted by code.</summary>
@@ -128,11 +130,15 @@ public sealed record BookingWindow(DateTimeOffset From, DateTimeOffset Until);
 /// <param name="EndsAt">When the place is free again.</param>
 public sealed record BookingFacts(Guid Id, string Resource, DateTimeOffset StartsAt, DateTimeOffset EndsAt);
 
+/// <summary>From where the 48 hours of the closed loop count.</summary>
+public enum LoopStart { Accepted, Arrived }
+
 /// <summary>Follow-up number <c>Number</c> of <c>Of</c>; <c>NextDueOn</c> is a calendar day.</summary>
 /// <param name="Number">How many were done so far.</param>
 /// <param name="Of">How many are planned.</param>
 /// <param name="NextDueOn">Day of the next one; absent when none is left.</param>
-public sealed record FollowUpFacts(int Number, int Of, DateOnly? NextDueOn);
+/// <param name="Unreached">Attempts since the last one at which nobody was reached; absent when there was none.</param>
+public sealed record FollowUpFacts(int Number, int Of, DateOnly? NextDueOn, int? Unreached = null);
 
 /// <summary>A timer of a referral: its name, when it is due and how many levels have passed.</summary>
 /// <param name="Timer">Name of the timer, e.g. <c>Triage</c>.</param>
@@ -246,11 +252,11 @@ public static class ReferralEvents
         new(Arrived, "The patient is at the receiver.", "parentId", "parentNo", "booking", "greenChannel", "flags", "greenTimes", "allianceOffice"),
         new(TreatmentStarted, "The visit or admission is open.", "clinician"),
         new(InterimNote, "The receiver recorded progress.", "clinician"),
-        new(Treated, "Treated; the loop is not closed yet.", "clinician", "rehabEligible"),
+        new(Treated, "Treated; the loop is not closed yet.", "clinician", "rehabEligible", "loopFrom"),
         new(ReturnInitiated, "The downward referral was created.", "linkedId", "linkedNo", "patientClass"),
         new(ReturnAccepted, "The downward referral was accepted.", "linkedId", "linkedNo"),
         new(ReferredOnward, "A further upward referral of the same episode was created.", "linkedId", "linkedNo"),
-        new(FollowUpRecorded, "Follow-up n of m was recorded.", "clinician", "followUp"),
+        new(FollowUpRecorded, "Follow-up n of m was recorded, or that nobody was reached for it (followUp.unreached).", "clinician", "followUp"),
         new(FollowUpOverdue, "A planned follow-up did not happen in time.", "followUp", "deadline"),
         new(PlanAdjusted, "The hospital's specialist changed the plan.", "clinician", "followUp"),
         new(Completed, "The good end; outcome says which.", "outcome", "reason", "linkedId", "linkedNo", "rehabEligible",

@@ -73,6 +73,8 @@ internal static class Registration
         services.AddSingleton<GetTimeline>();
         services.AddSingleton<GetEpisode>();
         services.AddSingleton<PrintSlip>();
+        services.AddSingleton<MarkSensitive>();
+        services.AddHostedService(s => s.GetRequiredService<MarkSensitive>());
         services.AddPrivacy();
 
         services.AddSingleton(IndicatorSettings.From(builder.Configuration));

@@ -54,7 +54,7 @@ public sealed class EventBodyTests
             nameof(Referral.Clinician), nameof(Referral.ClaimedBy), nameof(Referral.Leg), nameof(Referral.Sequence), nameof(Referral.State), nameof(Referral.Purposes),
             nameof(Referral.Eligibility), nameof(Referral.Flags), nameof(Referral.Participants), nameof(Referral.BookingId), nameof(Referral.BookingResource),
             nameof(Referral.BookingStartsAt), nameof(Referral.BookingEndsAt), nameof(Referral.ExpectedArrival), nameof(Referral.FollowUpsDone),
-            nameof(Referral.FollowUpsPlanned), nameof(Referral.NextFollowUpOn), nameof(Referral.Rating));
+            nameof(Referral.FollowUpsPlanned), nameof(Referral.FollowUpsUnreached), nameof(Referral.NextFollowUpOn), nameof(Referral.Rating));
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class EventBodyTests
         };
         move.Extras.PreviousReceiver = "previous-receiver";
         move.Extras.PreviousState = ReferralState.Submitted;
-        move.Extras.FollowUp = new(1, 2, null);
+        move.Extras.LoopFrom = LoopStart.Accepted;
         move.Extras.Deadline = new("Triage", Now, 1);
         return EventBodies.Write(row, move, e.ShortName, Guid.Empty);
     }

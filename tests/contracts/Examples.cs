@@ -109,6 +109,7 @@ internal static class Examples
         move.Extras.PreviousReceiver = County;
         move.Extras.PreviousState = moment.PreviousState;
         move.Extras.FromPool = true;
+        move.Extras.LoopFrom = LoopStart.Arrived;
         move.Extras.Deadline = new(moment.Timer, Now, 1);
         return Traced(() => EventBodies.Write(row, move, e.ShortName, IdOf(e)));
     }
@@ -155,6 +156,7 @@ internal static class Examples
             RehabEligible = true,
             FollowUpsPlanned = 3,
             FollowUpsDone = 1,
+            FollowUpsUnreached = 1,
             NextFollowUpOn = new(2026, 3, 30),
             Rating = 5,
         };

@@ -21,6 +21,8 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
 
     private readonly List<string> _log = [];
     private Process? _process;
+    // who asks whether it runs may still hold one that has ended
+    private readonly List<Process> _ended = [];
     private Uri? _address;
     private bool _listens;
 
@@ -47,7 +49,8 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
         if (Runs)
             return;
         Volatile.Write(ref _listens, false);
-        _process?.Dispose();
+        if (_process is not null)
+            _ended.Add(_process);
         Write($"--- {name} starts ---");
         _process = Process.Start(Programs.Start(name, new Dictionary<string, string>(settings) { ["ASPNETCORE_URLS"] = "http://127.0.0.1:0" }, through, []))!;
         _process.StandardInput.Close();
@@ -150,5 +153,7 @@ public sealed partial class Service(string name, TestDatabase database, IReadOnl
         if (Runs)
             await Kill();
         _process?.Dispose();
+        foreach (var process in _ended)
+            process.Dispose();
     }
 }

@@ -121,6 +121,14 @@ public sealed class A
         return born;
     }
 
+    /// <summary>Somebody has sent it on to another institution.</summary>
+    public async Task<A> NowAt(string receiver)
+    {
+        Receiver = receiver;
+        await Look();
+        return this;
+    }
+
     /// <summary>Goes on to another institution.</summary>
     public async Task<A> Redirected(string to, string? department = "03.03", string? by = null)
     {
@@ -191,6 +199,10 @@ public sealed class A
         (await Events()).Should().HaveCount(before, "nothing is stored of a refused command");
         return problem;
     }
+
+    /// <summary>Somebody who is no party finds nothing there.</summary>
+    public async Task IsRefusedToAStranger(string verb, object? body = null) =>
+        (await Tries(verb, body, ReferralHost.Stranger)).StatusCode.Should().Be(HttpStatusCode.NotFound);
 
     private async Task Took(HttpResponseMessage response, HttpStatusCode expected)
     {

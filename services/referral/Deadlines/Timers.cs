@@ -121,6 +121,11 @@ internal static class Timers
         Set(referral, after);
     }
 
+    /// <summary>From where the timer of the closed loop counts for this referral.</summary>
+    public static LoopStart LoopFrom(Referral referral, AllianceSnapshot alliance) =>
+        (referral.ArrivedAt ?? referral.AcceptedAt) is { } moment && alliance.TimerFor("Treatment", referral, moment).StartsAt == TimerStart.Accepted
+            ? LoopStart.Accepted : LoopStart.Arrived;
+
     /// <summary>The timer has fired: its next rung, if there is one.</summary>
     public static void Climb(Referral referral, RunningTimer fired, AllianceSnapshot alliance)
     {

@@ -157,7 +157,7 @@ internal sealed class CountEvents(AllianceSnapshot alliance, IndicatorSettings s
             Returned = eligible.LongCount(l => l.Events.Any(e => e is { Name: ReferralEvents.Completed, Facts.Outcome: Outcome.Returned })),
             HeldOver = eligible.LongCount(l => l.Events.Any(e => e is
                 { Name: ReferralEvents.DeadlineMissed or ReferralEvents.Escalated, Facts.Deadline.Timer: "Return" })),
-            DownArrived = down.Length, DownFollowed = down.LongCount(l => l.Has(ReferralEvents.FollowUpRecorded)),
+            DownArrived = down.Length, DownFollowed = down.LongCount(l => l.Events.Any(e => e is { Name: ReferralEvents.FollowUpRecorded, Facts.FollowUp.Unreached: null })),
             InAlliance = lives.LongCount(l => alliance.ShareAnAlliance(l.Last.Sender, l.Last.Receiver, l.Day)),
             OutOfRegion = up.LongCount(l => alliance.LeavesRegion(l.Last.Sender, l.Last.Receiver, l.Day)),
             NoIndication = up.LongCount(l => l.First.Flags?.Any(f => f is "NO_INDICATION" or "IN_CATALOGUE_NO_INDICATION") == true),
@@ -175,7 +175,9 @@ internal sealed class CountEvents(AllianceSnapshot alliance, IndicatorSettings s
         };
     }
 
-    private DateTimeOffset? LoopStart(Life life) => life.At(settings.LoopFrom == "Accepted" ? ReferralEvents.Accepted : ReferralEvents.Arrived)?.Time;
+    // as the timer of the loop counted for this referral; what was treated before its event said so, as this service is set
+    private DateTimeOffset? LoopStart(Life life) =>
+        life.At((life.At(ReferralEvents.Treated)?.Facts.LoopFrom?.ToString() ?? settings.LoopFrom) == "Accepted" ? ReferralEvents.Accepted : ReferralEvents.Arrived)?.Time;
 
     private static long Flagged(Life[] lives, string flag) =>
         lives.Sum(l => l.Events.LongCount(e => e.Name == ReferralEvents.AttachmentAdded && e.Facts.Flags?.Contains(flag) == true));

@@ -57,7 +57,7 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
     internal const string Party = Scope + """
         , party as (
             select of.key, direction, kind, priority, retro, contracted, pooled, submitted_at, emergency_at, acknowledged_at, accepted_at,
-                   scheduled_at, arrived_at, return_accepted_at, rehab_eligible, returned, held_over, follow_ups, in_alliance, out_of_region,
+                   scheduled_at, arrived_at, loop_from, return_accepted_at, rehab_eligible, returned, held_over, follow_ups, in_alliance, out_of_region,
                    no_indication, from_primary, recognised, repeated, expected, no_shows, waitlisted, rating, missed
             from measure m
             left join scope s on @Sent and s.institution = m.sender and m.submitted_on <@ s.days
@@ -77,7 +77,7 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
                percentile_disc(0.9) within group (order by turnaround) as turnaround_p90,
                count(*) filter (where rehab_eligible) as eligible,
                count(*) filter (where rehab_eligible and return_accepted_at <=
-                   case @LoopFrom when 'Accepted' then accepted_at else arrived_at end + interval '48 hours') as returned_within48_hours,
+                   case coalesce(loop_from, @LoopFrom) when 'Accepted' then accepted_at else arrived_at end + interval '48 hours') as returned_within48_hours,
                count(*) filter (where rehab_eligible and returned) as returned,
                count(*) filter (where rehab_eligible and held_over) as held_over,
                count(*) filter (where direction = 'Down' and arrived_at is not null) as down_arrived,

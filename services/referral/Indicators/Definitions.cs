@@ -16,8 +16,9 @@ internal static class Definitions
     public static readonly Text Rules = new(
         "A referral counts in the period of the calendar day (Asia/Shanghai) on which it was submitted. Times are those of the events, in whole seconds. "
         + "Referrals marked in error do not count; what was typed in afterwards (RETRO_ENTRY) has no durations. Median and p90 are values that occurred: "
-        + "the smallest that half, or nine tenths, do not exceed. A share without a denominator is null.",
-        "按提交日（北京时间）归入统计周期；时间取自事件，以整秒计。录入错误的转诊不计入；补录转诊不计时长。中位数与P90取实际发生值。分母为零时为空。");
+        + "the smallest that half, or nine tenths, do not exceed. A share without a denominator is null. "
+        + "By member, a referral counts for its sender and for its receiver, once for each: what members sent adds up to the whole, what they sent and received does not.",
+        "按提交日（北京时间）归入统计周期；时间取自事件，以整秒计。录入错误的转诊不计入；补录转诊不计时长。中位数与P90取实际发生值。分母为零时为空。按成员机构统计时，每例分别计入转出机构与接收机构各一次：各成员转出量之和等于总量，转出与接收合计则不等。");
 
     private static Figure Count(string name, Func<Tally, long> of) => new(name, "referrals", t => of(t), of);
 
@@ -55,7 +56,7 @@ internal static class Definitions
             Seconds("declineP90", t => t.DeclineP90, t => t.Declined), Seconds("adviseMedian", t => t.AdviseMedian, t => t.Advised), Seconds("adviseP90", t => t.AdviseP90, t => t.Advised),
             Seconds("expireMedian", t => t.ExpireMedian, t => t.Expired)),
         new(4, "loop-closure", new("Closed loop", "48小时闭环"),
-            new("Of the rehab-eligible treated: whose return was accepted below within 48 hours (from the arrival, or the acceptance where the alliance sets it so), and who arrived below.",
+            new("Of the rehab-eligible treated: whose return was accepted below within 48 hours (from the arrival, or from the acceptance where the alliance had set its timer Treatment so), and who arrived below.",
                 "符合康复下转条件的已治疗者中：48小时内（默认自到达起）下转被接收的比例，以及已在下级机构到达的比例。"),
             Count("eligible", t => t.Eligible), Share("acceptedWithin48Hours", t => t.ReturnedWithin48Hours, t => t.Eligible), Share("returned", t => t.Returned, t => t.Eligible)),
         new(5, "down-gap", new("Down gap", "应转未转"),
@@ -63,7 +64,7 @@ internal static class Definitions
                 "符合条件的已治疗者中，下转时限（24小时）已过仍未下转者，以超时事件计。"),
             Count("heldOver", t => t.HeldOver), Share("share", t => t.HeldOver, t => t.Eligible)),
         new(6, "follow-up", new("Followed up", "下转随访率"),
-            new("Of the downward referrals whose patient arrived: those with at least one follow-up.", "已到达的下转患者中至少随访一次的比例。"),
+            new("Of the downward referrals whose patient arrived: those with at least one follow-up; an attempt that reached nobody is none.", "已到达的下转患者中至少随访一次的比例；未联系到患者的不计。"),
             Count("arrived", t => t.DownArrived), Share("followed", t => t.DownFollowed, t => t.DownArrived)),
         new(7, "inside", new("Inside the alliance and the region", "医联体内比例与外转率"),
             new("All: sender and receiver were members of one alliance on the day. Upward: it left region and alliance (外转): "

@@ -67,7 +67,9 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                    h.detail->>'timer' as timer, h.detail->>'level' as level, h.detail->>'clinician' as clinician,
                    coalesce((h.detail->>'recognised')::boolean, false) as recognised,
                    coalesce((h.detail->>'repeated')::boolean, false) as repeated,
-                   coalesce((h.detail->>'fromPool')::boolean, false) as pooled
+                   coalesce((h.detail->>'fromPool')::boolean, false) as pooled,
+                   coalesce(jsonb_exists(h.detail, 'unreached'), false) as unreached,
+                   h.detail->>'loopFrom' as loop_from
             from history h
             where h.referral_id = any(@ids) and h.sequence is not null
         ),
@@ -81,6 +83,7 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                    min(at) filter (where event = 'acknowledged') as acknowledged_at,
                    min(at) filter (where event = 'arrived') as arrived_at,
                    min(at) filter (where event = 'treated') as treated_at,
+                   min(loop_from) filter (where event = 'treated') as loop_from,
                    min(at) filter (where event = 'return-initiated') as return_initiated_at,
                    min(at) filter (where event = 'return-accepted') as return_accepted_at,
                    bool_or(event = 'marked-in-error' or event = 'closed' and reason = 'ENTERED_IN_ERROR') as in_error,
@@ -88,7 +91,7 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                    count(*) filter (where event = 'no-show') as no_shows,
                    bool_or(event = 'waitlisted') as waitlisted,
                    bool_or(event in ('scheduled', 'rescheduled') and pooled) as pooled,
-                   count(*) filter (where event = 'follow-up-recorded') as follow_ups,
+                   count(*) filter (where event = 'follow-up-recorded' and not unreached) as follow_ups,
                    count(*) filter (where event = 'attachment-added' and recognised) as recognised,
                    count(*) filter (where event = 'attachment-added' and repeated) as repeated,
                    bool_or(event in ('deadline-missed', 'escalated') and timer = 'Return') as held_over,
@@ -102,7 +105,7 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                 submitted_on, in_error, retro, contracted, no_indication, in_alliance, out_of_region, from_primary,
                 emergency_at, accepted_at, scheduled_at, acknowledged_at, arrived_at, treated_at, return_initiated_at,
                 return_accepted_at, ended_at, rehab_eligible, returned, not_returned_reason, held_over, expected, no_shows,
-                waitlisted, follow_ups, rating, recognised, repeated, missed, pooled)
+                waitlisted, follow_ups, rating, recognised, repeated, missed, pooled, loop_from)
             select s.referral_id, s.sequence, r.referral_no, r.episode_id, r.direction, r.kind, r.priority, r.sender, r.receiver, s.submitted_at,
                    day.it, s.in_error, 'RETRO_ENTRY' = any(r.flags), r.contracted,
                    r.flags && array['NO_INDICATION', 'IN_CATALOGUE_NO_INDICATION'],
@@ -115,7 +118,7 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                    s.return_initiated_at, s.return_accepted_at, r.ended_at,
                    s.treated_at is not null and coalesce(r.rehab_eligible, false),
                    coalesce(r.outcome = 'Returned', false), case when r.outcome = 'NotReturned' then r.reason end,
-                   s.held_over, s.expected, s.no_shows, s.waitlisted, s.follow_ups, r.rating, s.recognised, s.repeated, s.missed, s.pooled
+                   s.held_over, s.expected, s.no_shows, s.waitlisted, s.follow_ups, r.rating, s.recognised, s.repeated, s.missed, s.pooled, s.loop_from
             from summed s
             join referral r on r.id = s.referral_id
             cross join lateral (select (s.submitted_at at time zone 'Asia/Shanghai')::date as it) day
@@ -130,14 +133,15 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                     sequence, priority, receiver, in_error, in_alliance, out_of_region, emergency_at, accepted_at, scheduled_at,
                     acknowledged_at, arrived_at, treated_at, return_initiated_at, return_accepted_at, ended_at, rehab_eligible,
                     returned, not_returned_reason, held_over, expected, no_shows, waitlisted, follow_ups, rating, recognised,
-                    repeated, missed, pooled)
+                    repeated, missed, pooled, loop_from)
                 = (
                     excluded.sequence, excluded.priority, excluded.receiver, excluded.in_error, excluded.in_alliance,
                     excluded.out_of_region, excluded.emergency_at, excluded.accepted_at, excluded.scheduled_at,
                     excluded.acknowledged_at, excluded.arrived_at, excluded.treated_at, excluded.return_initiated_at,
                     excluded.return_accepted_at, excluded.ended_at, excluded.rehab_eligible, excluded.returned,
                     excluded.not_returned_reason, excluded.held_over, excluded.expected, excluded.no_shows, excluded.waitlisted,
-                    excluded.follow_ups, excluded.rating, excluded.recognised, excluded.repeated, excluded.missed, excluded.pooled)
+                    excluded.follow_ups, excluded.rating, excluded.recognised, excluded.repeated, excluded.missed, excluded.pooled,
+                    excluded.loop_from)
             returning referral_id
         ),
         opened as (

@@ -40,8 +40,9 @@ internal sealed record ErasePatient(string? Confirm) : ICommand
 internal sealed record PatientStanding(Guid ReferralId, string ReferralNo, int IdentityVersion, bool Restricted, bool Erased, int Records);
 
 /// <summary>
-/// A person's rights, exercised at a desk that has one of their referrals: correct, restrict, erase. Restriction and
-/// erasure reach every record of the same person whose sender or receiver the caller's institution is. Each is audited.
+/// A person's rights, exercised at a desk that has one of their referrals: correct, restrict, erase. Each reaches every
+/// record of the same person whose sender or receiver the caller's institution is, and is audited with every referral
+/// of these.
 /// </summary>
 internal sealed class PatientRights(Once once, GetReferral referrals, Access access, PatientKeys keys, IConfiguration configuration)
 {
@@ -61,7 +62,8 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
         routes.MapPost("/v1/referrals/{id}/patient-corrections", (string id, HttpContext http, PatientRights rights) =>
                 rights.Handle<CorrectPatient>(http, id, "patient.correct", Roles.Desk, rights.Correct))
             .Describe("correctPatient", "Privacy", "Correct who the patient is; the earlier version is kept.",
-                "For a party's desk. If-Match is the version of the identity as patient-file shows it. Clinical texts are corrected by an addendum.")
+                "For a party's desk. If-Match is the version of the identity as patient-file shows it. Clinical texts are corrected by an addendum. "
+                + "It reaches the other records of the same person (number, name, sex, birthday as they were) that the caller's institution sent or received.")
             .Accepts<CorrectPatient>("application/json").Produces<PatientStanding>().RefusesLikeACommand(ifMatch: true, more: 410)
             .Example(new CorrectPatient(CreateReferral.Example.Patient!), Example);
         routes.MapPost("/v1/referrals/{id}/patient-restriction", (string id, HttpContext http, PatientRights rights) =>
@@ -80,6 +82,8 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
 
     private sealed record Request<T>(NpgsqlConnection Connection, NpgsqlTransaction Transaction, Referral Referral, IReadOnlyList<Person> People, T Command, Caller Caller, HttpContext Http)
     {
+        /// <summary>The records it changed, or found as they should be.</summary>
+        public IReadOnlyList<Person> Reached { get; set; } = People;
         public Person Person => People.Single(p => p.Id == Referral.PatientId);
     }
 
@@ -109,11 +113,13 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
         return await once.Run<PatientStanding>(key!, async (connection, transaction) =>
         {
             var people = await Locked(connection, transaction, referral, caller);
-            if (await change(new(connection, transaction, referral, people, command!, caller, http)) is { } problem)
+            var request = new Request<T>(connection, transaction, referral, people, command!, caller, http);
+            if (await change(request) is { } problem)
                 return problem;
-            await AuditTrail.Write(connection, once.Now, caller, action, denied: false, referral.Id);
+            foreach (var id in await connection.QueryAsync<Guid>("select id from referral where patient_id = any(@reached) order by id", new { reached = request.Reached.Select(p => p.Id).ToArray() }, transaction))
+                await AuditTrail.Write(connection, once.Now, caller, action, denied: false, id);
             var now = (await Locked(connection, transaction, referral, caller)).Single(p => p.Id == referral.PatientId);
-            return new PatientStanding(referral.Id, referral.ReferralNo, now.Version, now.RestrictedAt is not null, now.WrappedKey is null, people.Count);
+            return new PatientStanding(referral.Id, referral.ReferralNo, now.Version, now.RestrictedAt is not null, now.WrappedKey is null, request.Reached.Count);
         });
     }
 
@@ -132,16 +138,33 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
 
     private async Task<Problem?> Correct(Request<CorrectPatient> r)
     {
-        if (r.Person is not { WrappedKey: { } wrapped } person)
+        if (r.Person is not { WrappedKey: not null } person)
             return Refusals.Erased;
         if (ETags.Check(r.Http.Request, person.Version) is { } stale)
             return stale;
         if (person.Identity is null || !r.Referral.Identified)
             return Refusals.Rule("/patient", "Nobody knows yet who the patient is: use identify-patient.", "患者身份尚未确认，请使用 identify-patient。");
         var identity = Identity.Of(r.Command.Patient!);
+        var known = Opened(person)!;
+        // who has the same number and another name, sex or birthday is somebody else: a wrong number is corrected here alone
+        r.Reached = [.. r.People.Where(p => p.Id == person.Id || Opened(p) is { } other && known.MayBe(other, null, once.Now))];
+        foreach (var record in r.Reached)
+            await Rewrite(r, record, record.Id == person.Id ? identity : identity with
+            {
+                // the numbers of a house are each record's own
+                ArchiveNo = Opened(record)!.ArchiveNo ?? identity.ArchiveNo, MedicalRecordNo = Opened(record)!.MedicalRecordNo ?? identity.MedicalRecordNo,
+            });
+        return null;
+    }
+
+    private Identity? Opened(Person person) => person is { WrappedKey: { } wrapped, Identity: { } kept }
+        ? JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, kept), ServiceDefaults.Json.Lenient) : null;
+
+    private async Task Rewrite(Request<CorrectPatient> r, Person person, Identity identity)
+    {
         // said twice it is no second version
-        if (identity == JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, person.Identity), ServiceDefaults.Json.Lenient))
-            return null;
+        if (identity == Opened(person))
+            return;
         await r.Connection.ExecuteAsync("""
             insert into identity_version (patient_id, version, identity, replaced_by, institution, replaced_at)
             values (@Id, @Version, @Identity, @Subject, @Institution, @now)
@@ -152,10 +175,9 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
             update referral set patient_masked = @masked, patient_sex = @Sex, patient_birth_year = @year, changed_at = @now where patient_id = @Id;
             """, new
         {
-            person.Id, identity = keys.Seal(wrapped, JsonSerializer.Serialize(identity, ServiceDefaults.Json.Lenient)),
+            person.Id, identity = keys.Seal(person.WrappedKey!, JsonSerializer.Serialize(identity, ServiceDefaults.Json.Lenient)),
             index = keys.Index(identity), masked = Masking.Name(identity.Name), identity.Sex, year = identity.BirthYear(once.Now), now = once.Now,
         }, r.Transaction);
-        return null;
     }
 
     private async Task<Problem?> Restrict(Request<RestrictPatient> r)
@@ -184,7 +206,8 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
         var people = r.People.Select(p => p.Id).ToArray();
         var kept = await r.Connection.QuerySingleAsync<Kept>("""
             select min(referral_no) filter (where ended_at is null) as open,
-                   max(ended_at) filter (where submitted_at is not null and not in_error and not synthetic) as last_end
+                   -- a mark of one party takes nothing from the other's record: in error or not, it is kept
+                   max(ended_at) filter (where submitted_at is not null and not synthetic) as last_end
             from referral where patient_id = any(@people)
             """, new { people }, r.Transaction);
         if (kept.Open is { } open)

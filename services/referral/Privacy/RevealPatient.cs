@@ -34,7 +34,7 @@ internal sealed record RevealPatient(RevealPurpose? Purpose, string? Reason) : I
 /// <param name="Until">Until when the detail, timeline, attachments and print show it to this person, too; absent for other purposes than treatment.</param>
 internal sealed record RevealedPatient(Guid Id, string ReferralNo, Identity? Identity, ReferralForm? Slip, DateTimeOffset? Until);
 
-internal sealed class RevealDesk(GetReferral referrals, SlipReader slips, ReferralStore store, Openings openings, Access access, TimeProvider clock)
+internal sealed class RevealDesk(GetReferral referrals, SlipReader slips, Openings openings, Access access, TimeProvider clock)
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapPost("/v1/referrals/{id}/reveal", (string id, HttpContext http, RevealDesk desk) => desk.Handle(http, id))
@@ -66,7 +66,7 @@ internal sealed class RevealDesk(GetReferral referrals, SlipReader slips, Referr
             await access.Denied(caller, "reveal", referral.Id, id);
             return new ProblemResult(Problems.Forbidden);
         }
-        if ((await store.Find(referral.Id.ToString()))?.WrappedKey is not { } wrapped)
+        if (await slips.KeyOf(referral) is not { } wrapped)
             return new ProblemResult(Refusals.Erased);
         var now = clock.GetUtcNow();
         // the audit row first, then what lets the person look again, then the data

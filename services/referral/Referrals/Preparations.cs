@@ -92,7 +92,11 @@ internal static class Preparations
         if (about.Referral.IsEmergency)
             return (about.Command with { StandingAgreement = Agreed(about, target, about.Referral.GreenChannel) }, [], null);
         var form = await about.Services.GetRequiredService<SlipReader>().Newest(about.Referral, about.WrappedKey);
-        return (about.Command with { Rules = IntakeDesk.Judge(about.Referral, form, runner.Alliance, runner.Now, target) }, [], null);
+        return (about.Command with
+        {
+            Rules = IntakeDesk.Judge(about.Referral, form, runner.Alliance, runner.Now, target),
+            DrugGap = !about.Referral.IsUp && form is not null && await about.Services.GetRequiredService<IntakeDesk>().Lacks(target, form),
+        }, [], null);
     }
 
     private static bool Agreed<T>(Preparing<T> about, string receiver, GreenChannel? channel)
@@ -160,8 +164,7 @@ internal static class Preparations
         var id = linked.Referral.Id;
         // what must be signed first is drafted and sent for review: no way around the signature
         return facts.NeedsReview && !linked.Referral.IsEmergency
-            ? (linked, [new Birth(linked, new Consequence<DraftReferral>(id, m => m.StartDraft, new(), Required: true),
-                new Consequence<SendForReview>(id, m => m.SendForReview, new(), Required: true))], null)
+            ? (linked, [new Birth(linked, ForReview(id))], null)
             : (linked, [new Birth(linked, new Consequence<SubmitReferral>(id, m => m.Submit, submit, Required: true))], null);
     }
 
@@ -171,23 +174,28 @@ internal static class Preparations
         var slip = await about.Services.GetRequiredService<SlipReader>().Newest(referral, about.WrappedKey);
         if (slip is null)
             return (command, [], Refusals.Rule("", "The patient's data was erased.", "患者数据已删除。"));
+        var runner = about.Services.GetRequiredService<MoveRunner>();
         var form = slip with
         {
             Kind = command.Kind, Priority = command.Priority ?? slip.Priority,
             To = new(referral.Receiver, command.Department ?? referral.Department, command.Clinician),
             Override = command.Override ?? slip.Override, LevelSkipReason = slip.LevelSkipReason ?? command.Text,
+            LeaveRegionReason = slip.LeaveRegionReason ?? (runner.Alliance.LeavesRegion(referral.Sender, referral.Receiver, ChinaTime.DayOf(runner.Now)) ? command.Text : null),
             // the choice was made for the question, and stands there
             Match = null, External = referral.External, ArrivedAt = null, Channel = slip.Channel == Channel.RETRO_ENTRY ? null : slip.Channel,
         };
-        var runner = about.Services.GetRequiredService<MoveRunner>();
         var intake = about.Services.GetRequiredService<IntakeDesk>();
         var (made, problem) = await intake.Write(form, referral.Sender, referral.Author, runner.Now, runner.Alliance, referral, Relation.Conversion);
         if (made is null)
             return (command, [], problem);
         var transfer = made with { Identity = null };
         var id = transfer.Referral.Id;
+        var facts = await intake.LookUp(transfer.Referral, made.Form, null, runner.Alliance, runner.Now) with { OpenDuplicate = null };
+        // a question that nobody had to sign is no way around the signature of what it becomes
+        if (facts.NeedsReview && !transfer.Referral.IsEmergency && !await intake.WasSigned(referral, runner.Alliance, runner.Now))
+            return (command with { Transfer = transfer }, [new Birth(transfer, ForReview(id))], null);
         // it goes where the question has been: who signed that has signed, and asking once more would not close it
-        var facts = await intake.LookUp(transfer.Referral, made.Form, null, runner.Alliance, runner.Now) with { Reviewed = true, LeavesRegion = false, OpenDuplicate = null };
+        facts = facts with { Reviewed = true, LeavesRegion = false };
         return (command with { Transfer = transfer },
         [
             new Birth(transfer,
@@ -242,11 +250,16 @@ internal static class Preparations
         var facts = await intake.LookUp(next.Referral, made.Form, null, runner.Alliance, runner.Now);
         var submit = new SubmitReferral(ConfirmDuplicate: true) { Facts = facts };
         Consequence[] starts = facts.NeedsReview && !next.Referral.IsEmergency
-            ? [new Consequence<DraftReferral>(next.Referral.Id, m => m.StartDraft, new(), Required: true),
-               new Consequence<SendForReview>(next.Referral.Id, m => m.SendForReview, new(), Required: true)]
+            ? ForReview(next.Referral.Id)
             : [new Consequence<SubmitReferral>(next.Referral.Id, m => m.Submit, submit, Required: true)];
         return (command with { Next = next, Parent = parent }, [new Birth(next, starts)], null);
     }
+
+    private static Consequence[] ForReview(Guid id) =>
+    [
+        new Consequence<DraftReferral>(id, m => m.StartDraft, new(), Required: true),
+        new Consequence<SendForReview>(id, m => m.SendForReview, new(), Required: true),
+    ];
 
     // what the ended one was for a parent that still waits, the next one is now
     private static async Task<Guid?> TakePlace(Referral next, Referral ended, ReferralStore store)

@@ -124,6 +124,8 @@ internal sealed class Referral : SagaStateMachineInstance
     public string? LinkedNo { get; set; }
     public int FollowUpsPlanned { get; set; }
     public int FollowUpsDone { get; set; }
+    /// <summary>Attempts since the last follow-up at which nobody was reached.</summary>
+    public int FollowUpsUnreached { get; set; }
     public DateOnly? NextFollowUpOn { get; set; }
     public DateTimeOffset? FollowUpSince { get; set; }
     public int? Rating { get; set; }

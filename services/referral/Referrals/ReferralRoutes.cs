@@ -104,7 +104,7 @@ internal static class ReferralRoutes
         moves.Map(m => m.ReferOnward, Roles.Clinical, "Refer on to a higher hospital in the same episode.", new ReferFurther(form), prepare: Preparations.ReferOnward);
         moves.Map(m => m.CompleteWithoutReturn, Roles.Clinical, "Close the loop without a way back.", new CompleteWithoutReturn("CURED", null));
 
-        moves.Map(m => m.RecordFollowUp, Roles.Clinical, "Record follow-up n of m.", new RecordFollowUp(FollowUpWay.Home, "血压130/80，肌力4级", null, null), prepare: Preparations.FollowUp);
+        moves.Map(m => m.RecordFollowUp, Roles.Clinical, "Record follow-up n of m, or that nobody was reached for it.", new RecordFollowUp(FollowUpWay.Home, "血压130/80，肌力4级", null, null), prepare: Preparations.FollowUp);
         moves.Map(m => m.AdjustPlan, Roles.Clinical, "Change the plan that the primary level carries out.", new AdjustPlan("增加步态训练", 4, null));
         moves.Map(m => m.Finish, Roles.Clinical, "The plan has run.", new FinishPlan("生活自理"));
         moves.Map(m => m.ReRefer, Roles.Clinical, "Send the patient up again in the same episode.", new ReferFurther(form), prepare: Preparations.ReRefer);

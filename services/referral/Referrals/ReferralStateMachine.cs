@@ -138,7 +138,7 @@ internal sealed class ReferralStateMachine : MassTransitStateMachine<Referral>
 
         // ── down: follow-up, and up again if need be ─────────────────────────────────────────────────────────
         During([Arrived, FollowUp],
-            When(RecordFollowUp).By(Receiver).OnlyDown().Do(FollowUps.RecordFollowUp.Visit).TransitionTo(FollowUp).Tell(FollowUpRecorded),
+            When(RecordFollowUp).By(Receiver).OnlyDown().Do(FollowUps.RecordFollowUp.Visit).BeginPlan(this).Tell(FollowUpRecorded).EscalateUnreached(),
             When(AdjustPlan).By(Sender).OnlyDown().Do(FollowUps.AdjustPlan.Change).Tell(PlanAdjusted),
             When(ReRefer).By(Receiver).OnlyDown().Do(ReferFurther.Again).Tell(ReReferred),
             When(ReReferralAccepted).By(Side.System).OnlyDown().Do(ReferFurther.ReReferred).TransitionTo(Completed).Tell(Step.Completed));

@@ -114,6 +114,7 @@ internal static class EventBodies
         Flag("afterAcceptance", r.AfterAcceptance);
         if (allowed.Contains("rehabEligible") && r.RehabEligible is { } eligible)
             json.WriteBoolean("rehabEligible", eligible);
+        Text("loopFrom", move.Extras.LoopFrom?.ToString());
         if (allowed.Contains("followUp") && r.FollowUpsPlanned > 0)
         {
             json.WriteStartObject("followUp");
@@ -121,6 +122,8 @@ internal static class EventBodies
             json.WriteNumber("of", r.FollowUpsPlanned);
             if (r.NextFollowUpOn is { } due)
                 json.WriteString("nextDueOn", due.ToString("yyyy-MM-dd"));
+            if (r.FollowUpsUnreached > 0)
+                json.WriteNumber("unreached", r.FollowUpsUnreached);
             json.WriteEndObject();
         }
         if (allowed.Contains("deadline") && move.Extras.Deadline is { } deadline)

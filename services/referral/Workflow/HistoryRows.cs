@@ -28,10 +28,11 @@ internal static class HistoryRows
             referral.StateSince = move.Now;
 
         var id = Guid.CreateVersion7(move.Now);
-        // words and detail belong to the first row a command writes
-        var first = move.Rows.Count == 0;
+        // words and detail belong to one row: the first a command writes after they were said
+        var (detail, words) = (move.Detail, move.Words);
+        (move.Detail, move.Words) = (null, null);
         move.Rows.Add(new(id, referral.Version, sequence, name, before?.State, referral.State, referral.Leg, move.Reason,
-            first ? move.Detail : null, first ? move.Words : null,
+            detail, words,
             partnersHear ? EventBodies.Write(referral, move, name, id) : null));
     }
 }

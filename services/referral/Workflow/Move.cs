@@ -93,7 +93,7 @@ internal sealed class EventExtras
     public string? Clinician { get; set; }
     public string? PreviousReceiver { get; set; }
     public ReferralState? PreviousState { get; set; }
-    public FollowUpFacts? FollowUp { get; set; }
+    public LoopStart? LoopFrom { get; set; }
     public DeadlineFacts? Deadline { get; set; }
     public Guid? LinkedId { get; set; }
     public string? LinkedNo { get; set; }

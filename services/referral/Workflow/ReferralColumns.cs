@@ -110,6 +110,7 @@ internal static class ReferralColumns
         Changing("linked_no", r => r.LinkedNo),
         Changing("follow_ups_planned", r => r.FollowUpsPlanned),
         Changing("follow_ups_done", r => r.FollowUpsDone),
+        Changing("follow_ups_unreached", r => r.FollowUpsUnreached),
         Changing("next_follow_up_on", r => r.NextFollowUpOn),
         Changing("follow_up_since", r => r.FollowUpSince),
         Changing("rating", r => r.Rating),

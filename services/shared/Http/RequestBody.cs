@@ -123,7 +123,10 @@ public static class RequestBody
             : Problems.Bad(pointer, "This does not have the expected type or is not one of the allowed values.", "类型不符或不在允许的取值范围内。");
     }
 
-    /// <summary>JSON Path of the serializer (<c>$.patient.name</c>, <c>$.a[0]</c>) as a JSON Pointer.</summary>
+    /// <summary>
+    /// JSON Path of the serializer (<c>$.patient.name</c>, <c>$.a[0]</c>) as a JSON Pointer. What stands where a name belongs
+    /// and could be none of ours may be somebody's: the pointer ends before it.
+    /// </summary>
     internal static string Pointer(string? path)
     {
         if (path is null || path.Length < 2)
@@ -135,7 +138,8 @@ public static class RequestBody
             {
                 var end = path.IndexOfAny(['.', '['], i + 1);
                 end = end < 0 ? path.Length : end;
-                Append(path[(i + 1)..end]);
+                if (!Append(path[(i + 1)..end], isName: true))
+                    break;
                 i = end;
             }
             else
@@ -144,13 +148,19 @@ public static class RequestBody
                 var end = path.IndexOf(quoted ? "']" : "]", i, StringComparison.Ordinal);
                 if (end < 0)
                     break;
-                Append(quoted ? path[(i + 2)..end] : path[(i + 1)..end]);
+                if (!Append(quoted ? path[(i + 2)..end] : path[(i + 1)..end], isName: quoted))
+                    break;
                 i = end + (quoted ? 2 : 1);
             }
         }
         return pointer.ToString();
 
-        void Append(string part) =>
-            pointer.Append('/').Append((part.Length > 100 ? part[..100] : part).Replace("~", "~0").Replace("/", "~1"));
+        bool Append(string part, bool isName)
+        {
+            if (isName && (part.Length is 0 or > 64 || !char.IsAsciiLetter(part[0]) || !part.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-')))
+                return false;
+            pointer.Append('/').Append(part);
+            return true;
+        }
     }
 }

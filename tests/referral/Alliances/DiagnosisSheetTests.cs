@@ -4,6 +4,7 @@ using System.Text.Json;
 using FluentAssertions;
 using Microsoft.Extensions.DependencyInjection;
 using ReferralService.Alliances;
+using ReferralService.Referrals;
 using TestKit;
 using Xunit;
 
@@ -26,6 +27,33 @@ public sealed class DiagnosisSheetTests(ReferralHost host)
     }
 
     private static async Task<string> Pointer(HttpResponseMessage answer) => (await answer.Json()).GetProperty("errors")[0].GetProperty("pointer").GetString()!;
+
+    [Fact]
+    public async Task What_was_written_before_an_illness_became_sensitive_becomes_so_with_what_followed_and_stays_so()
+    {
+        var marking = host.Services.GetRequiredService<MarkSensitive>();
+        Task<A> Of(string code) => A.Submitted(host, slip => slip["diagnosis"] = new System.Text.Json.Nodes.JsonObject { ["code"] = code });
+        async Task<bool> IsSensitive(A referral) => (await host.Database.Query<bool>("select sensitive from referral where id = @Id", new { referral.Id })).Single();
+        var (before, other) = (await Of("Q81.900"), await Of("Q82.900"));
+        await before.Does("accept");
+        await before.Does("arrive");
+        await before.Does("complete-treatment");
+        var child = await before.Returned();
+        (await IsSensitive(before)).Should().BeFalse();
+        (await before.Look()).TryGetProperty("slip", out _).Should().BeTrue();
+
+        (await Put(Operator, $"/v1/diagnosis-sets/Sensitive/Q81/{Today:yyyy-MM-dd}", new { })).StatusCode.Should().Be(HttpStatusCode.Created);
+        // nobody is asked to mark: the service does it when its directory changed
+        await Eventually.Is(() => IsSensitive(before), "the old referral is marked", seconds: 30);
+        await Eventually.Is(() => IsSensitive(child), "and what followed from it", seconds: 30);
+        (await IsSensitive(other)).Should().BeFalse();
+        (await host.As(ReferralHost.Tertiary).GetAsync($"/v1/referrals/{before.Id}").Json()).TryGetProperty("slip", out _).Should().BeFalse("it is shown with a purpose and a reason now");
+        // a move that had read the row before does not take the mark away
+        await host.Database.Execute("update referral set sensitive = false where id = @Id", new { before.Id });
+        (await IsSensitive(before)).Should().BeTrue();
+        // and a second pass finds nothing to do
+        await Eventually.Is(async () => await marking.Pass() == 0, "everything is marked", seconds: 30);
+    }
 
     [Fact]
     public async Task A_range_belongs_to_its_set_from_its_day_and_is_withdrawn_with_a_day()

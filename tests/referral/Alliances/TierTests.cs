@@ -185,6 +185,60 @@ public sealed class TierTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_question_that_nobody_signed_is_no_way_around_the_signature_of_the_transfer_it_becomes()
+    {
+        Task<A> Question() => A.Submitted(_host, slip => slip["kind"] = "Advice");
+        // asked while nobody had to sign
+        var unsigned = await (await Question()).Does("claim");
+        await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", internalReview = true }), HttpStatusCode.Created);
+        _host.Clock.Advance(TimeSpan.FromSeconds(1));
+        var answer = await Is(unsigned.Tries("convert"), HttpStatusCode.OK);
+        answer.GetProperty("linked")[0].GetProperty("state").GetString().Should().Be("InternalReview");
+        var path = $"/v1/referrals/{answer.GetProperty("linked")[0].GetProperty("id").GetGuid()}";
+        await Is(_host.As(ReferralHost.Tertiary).GetAsync(path), HttpStatusCode.NotFound);
+        await Is(_host.As(ReferralHost.Tertiary).Command(path + "/accept", new { department = "03.03" }, "*"), HttpStatusCode.NotFound);
+        await Is(Township().Command(path + "/approve", new { }, "*"), HttpStatusCode.Forbidden);
+        var head = _host.As(ReferralHost.Township, "Head", "head-township");
+        (await Is(head.Command(path + "/approve", new { }, "*"), HttpStatusCode.OK)).GetProperty("state").GetString().Should().Be("Submitted");
+        await Is(_host.As(ReferralHost.Tertiary).Command(path + "/accept", new { department = "03.03" }, "*"), HttpStatusCode.OK);
+
+        // a question that was signed is not signed again
+        var draft = await A.Drafted(_host, slip => slip["kind"] = "Advice");
+        await draft.Does("send-for-review");
+        await Is(head.Command($"/v1/referrals/{draft.Id}/approve", new { }, "*"), HttpStatusCode.OK);
+        await Is(_host.As(ReferralHost.Tertiary).Command($"/v1/referrals/{draft.Id}/claim", new { }, "*"), HttpStatusCode.OK);
+        var converted = await Is(_host.As(ReferralHost.Tertiary).Command($"/v1/referrals/{draft.Id}/convert", new { kind = "OutpatientTransfer", department = "03.03" }, "*"), HttpStatusCode.OK);
+        converted.GetProperty("linked")[0].GetProperty("state").GetString().Should().Be("Accepted");
+    }
+
+    [Fact]
+    public async Task A_planned_check_that_is_sent_back_and_amended_leaves_the_plan_below_alone()
+    {
+        var down = await A.ReturnedAndArrived(_host);
+        await down.Does("follow-up");
+        object Check(bool? planned = null)
+        {
+            var slip = Slip(_codes[Far], slip =>
+            {
+                slip.Remove("patient");
+                slip["leaveRegionReason"] = "本区域无该专科";
+                slip["levelSkipReason"] = "复查须原手术医院";
+            });
+            return planned is null ? new { slip } : new { slip, plannedCheck = planned };
+        }
+        var answer = await Is(Township().Command($"/v1/referrals/{down.Id}/re-refer", Check(true), "*"), HttpStatusCode.OK);
+        var path = $"/v1/referrals/{answer.GetProperty("linked")[0].GetProperty("id").GetGuid()}";
+        var lead = _host.As(ReferralHost.County, "Head", "head-county");
+        await Is(lead.Command(path + "/send-back", new { reason = "INCOMPLETE" }, "*"), HttpStatusCode.OK);
+        await Is(Township().Command(path + "/amend", Check(), "*"), HttpStatusCode.OK);
+        (await Is(Township().GetAsync(path), HttpStatusCode.OK)).GetProperty("flags").GetRawText().Should().Contain("PLANNED_CHECK");
+        await Is(Township().Command(path + "/send-for-review", new { }, "*"), HttpStatusCode.OK);
+        await Is(lead.Command(path + "/approve", new { }, "*"), HttpStatusCode.OK);
+        await Is(_host.As(_codes[Far]).Command(path + "/accept", new { }, "*"), HttpStatusCode.OK);
+        (await down.Look()).GetProperty("state").GetString().Should().Be("FollowUp");
+    }
+
+    [Fact]
     public async Task A_head_signs_where_the_alliance_says_so_but_not_for_a_contracted_patient_and_not_for_an_emergency()
     {
         await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", internalReview = true }), HttpStatusCode.Created);

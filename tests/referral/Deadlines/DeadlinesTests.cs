@@ -165,6 +165,48 @@ public sealed class DeadlinesTests(ReferralHost host)
     }
 
     [Fact]
+    public async Task Who_is_not_reached_three_times_in_a_row_is_told_to_the_coordinator_at_once_and_stays_due()
+    {
+        var down = await A.ReturnedAndArrived(host);
+        var due = down.Last.GetProperty("nextDeadline").GetProperty("dueAt").GetDateTimeOffset();
+        object Nobody() => new { way = "Phone", text = "无人接听", unreachable = true };
+        for (var i = 1; i <= 2; i++)
+        {
+            await down.Does("follow-up", Nobody());
+            down.State.Should().Be("Arrived", "no follow-up has happened");
+            (await down.Events()).Should().EndWith("follow-up-recorded");
+        }
+        await down.Does("follow-up", Nobody());
+        (await down.Events())[^2..].Should().Equal("follow-up-recorded", "escalated");
+        var view = await down.Look();
+        view.GetProperty("followUps").GetProperty("number").GetInt32().Should().Be(0);
+        view.GetProperty("followUps").GetProperty("unreached").GetInt32().Should().Be(3);
+        view.GetProperty("nextDeadline").GetProperty("timer").GetString().Should().Be("FirstFollowUp");
+        view.GetProperty("nextDeadline").GetProperty("dueAt").GetDateTimeOffset().Should().Be(due, "an attempt moves no date");
+        var escalated = (await down.Timeline()).GetProperty("entries").EnumerateArray().Last().GetProperty("detail");
+        escalated.GetProperty("timer").GetString().Should().Be("FirstFollowUp");
+        escalated.GetProperty("unreached").GetInt32().Should().Be(3);
+        await host.Pass(TimeSpan.FromDays(7.1));
+        (await down.Events()).Should().EndWith("follow-up-overdue");
+
+        // reached once, it counts anew, and the timer of the plan is told then
+        await down.Does("follow-up");
+        down.State.Should().Be("FollowUp");
+        (await down.Look()).GetProperty("followUps").TryGetProperty("unreached", out _).Should().BeFalse();
+        for (var i = 0; i < 3; i++)
+            await down.Does("follow-up", Nobody());
+        (await down.Events()).Count(e => e == "escalated").Should().Be(2);
+        (await down.Timeline()).GetProperty("entries").EnumerateArray().Last().GetProperty("detail").GetProperty("timer").GetString().Should().Be("FollowUpDue");
+        await down.Does("close", new { reason = "UNREACHABLE" });
+
+        var refused = await (await A.ReturnedAndArrived(host)).IsRefused("follow-up", System.Net.HttpStatusCode.BadRequest,
+            body: new { way = "Phone", text = "无人接听", unreachable = true, nextDueOn = ChinaTime.DayOf(host.Clock.GetUtcNow()).AddDays(3) });
+        refused.GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be("/nextDueOn");
+        await (await A.ReturnedAndArrived(host)).IsRefused("follow-up", System.Net.HttpStatusCode.Forbidden, body: Nobody(), by: ReferralHost.Tertiary);
+        await (await A.ReturnedAndArrived(host)).IsRefusedToAStranger("follow-up", Nobody());
+    }
+
+    [Fact]
     public async Task A_review_that_waits_is_noted_and_told_to_nobody_outside()
     {
         var draft = await (await A.Drafted(host, slip => slip["priority"] = "Urgent")).Does("send-for-review");

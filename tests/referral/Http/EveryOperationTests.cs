@@ -229,6 +229,80 @@ public sealed class EveryOperationTests(ReferralHost host) : EveryOperation<Ever
             await Refused(operation, Stranger, operation.Request([referral.No, Guid.NewGuid().ToString()], body: operation.Verb == "attachments" ? "%PDF-1.7" : null), 404, "not-found");
     }
 
+    // who belongs to another house in every role that could see something, also in the name of the victim's
+    private IEnumerable<(string Who, HttpClient Client)> Strangers() =>
+    [
+        .. new[] { "Clinician", "Registrar", "Head", "Coordinator", "AllianceOffice" }.Select(role => (role, host.As(ReferralHost.Stranger, role))),
+        ("office for the sender", host.As(ReferralHost.Stranger, "AllianceOffice", onBehalfOf: ReferralHost.Township)),
+        ("office for the receiver", host.As(ReferralHost.Stranger, "AllianceOffice", onBehalfOf: ReferralHost.Tertiary)),
+        ("software for a clinician of the sender", host.As(ReferralHost.Stranger, "Machine", onBehalfOf: "dr-0103")),
+    ];
+
+    [Fact]
+    public async Task No_filter_and_no_cursor_of_any_list_shows_a_stranger_what_is_not_his()
+    {
+        var ownNo = "HIS-" + Guid.NewGuid().ToString("n")[..12];
+        A[] victims = [await A.Submitted(host, slip => slip["senderOwnNo"] = ownNo), await A.Submitted(host, slip => slip["senderOwnNo"] = ownNo)];
+        var complaints = new List<string>();
+        foreach (var victim in victims)
+            complaints.Add((await (await Clinic.Command($"/v1/referrals/{victim.Id}/complaints", new { about = "Delay", against = ReferralHost.Tertiary, text = "x" })).Json()).GetProperty("no").GetString()!);
+        var contract = await Alliances.Residents.Signed(host);
+        var episode = victims[0].Last.GetProperty("episodeId").GetString()!;
+        string[] secrets = [.. victims.SelectMany(v => new[] { v.Id.ToString(), v.No }), episode, ownNo, contract, .. complaints];
+        // whatever a filter could be given that leads to it; the document says which filters there are
+        string[] values = [.. secrets, ReferralHost.Township, ReferralHost.Tertiary, "sender", "receiver", "Submitted", "Up", "03.03", "true", "al-county", "2020-01-01", "2020-01-01T00:00:00Z"];
+
+        var (asked, turned) = (0, 0);
+        foreach (var operation in Operation.Of(Service).Where(o => o is { Method: "get", NeedsToken: true } && o.Query.Any() && !o.Path.Contains('{')))
+        {
+            var queries = operation.Query.Where(p => p != "cursor").SelectMany(p => values.Select(v => $"?{p}={Uri.EscapeDataString(v)}")).ToArray();
+            foreach (var (who, client) in Strangers())
+                foreach (var query in queries)
+                {
+                    var (status, body) = await Ask(operation, client, operation.Request([], query));
+                    secrets.Where(s => body.Contains(s, StringComparison.OrdinalIgnoreCase)).Should().BeEmpty("{0} asked {1}{2} and was answered {3}", who, operation, query, status);
+                    asked++;
+                }
+            if (!operation.Query.Contains("cursor"))
+                continue;
+            // the next page of somebody who may
+            foreach (var party in new[] { Clinic, host.As(ReferralHost.Township, "Head"), Office(operation) })
+            {
+                var (status, first) = await Ask(operation, party, operation.Request([], "?limit=1"));
+                if (status != 200 || !System.Text.Json.JsonDocument.Parse(first).RootElement.TryGetProperty("next", out var next) || next.GetString() is not { } cursor)
+                    continue;
+                foreach (var (who, client) in Strangers())
+                {
+                    var (_, body) = await Ask(operation, client, operation.Request([], "?limit=1&cursor=" + Uri.EscapeDataString(cursor)));
+                    secrets.Where(s => body.Contains(s, StringComparison.OrdinalIgnoreCase)).Should().BeEmpty("{0} came to {1} with somebody else's cursor", who, operation);
+                    turned++;
+                }
+            }
+        }
+        asked.Should().BeGreaterThan(1000);
+        turned.Should().BePositive();
+        // they are there for those who may see them, or this would find nothing anywhere
+        (await Clinic.GetStringAsync($"/v1/referrals?ownNo={ownNo}")).Should().ContainAll(victims.Select(v => v.No));
+    }
+
+    [Fact]
+    public async Task Nobody_is_let_in_by_naming_the_house_it_belongs_to()
+    {
+        var referral = await A.Submitted(host);
+        var episode = referral.Last.GetProperty("episodeId").GetString()!;
+        foreach (var (who, client) in Strangers().Where(s => s.Who.Contains(' ', StringComparison.Ordinal)))
+        {
+            foreach (var operation in Operation.Of(Service).Where(o => o.Path.StartsWith("/v1/referrals/{id}", StringComparison.Ordinal) || o.Path == "/v1/episodes/{id}"))
+            {
+                var id = operation.Path.StartsWith("/v1/episodes", StringComparison.Ordinal) ? episode : referral.Id.ToString();
+                var (status, body) = await Ask(operation, client, operation.Request([id, Guid.NewGuid().ToString()], body: operation.Verb == "attachments" ? "%PDF-1.7" : null));
+                status.Should().BeOneOf([403, 404], "{0} asked {1} and was answered {2}", who, operation, body);
+                body.Should().NotContain(referral.No);
+            }
+        }
+        (await referral.Events()).Should().Equal("submitted");
+    }
+
     [Fact]
     public async Task The_wrong_side_gets_403_from_every_move_that_is_not_its_own()
     {

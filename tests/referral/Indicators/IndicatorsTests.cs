@@ -130,6 +130,27 @@ public sealed class IndicatorsTests(ReferralHost host) : IClassFixture<ReferralH
     }
 
     [Fact]
+    public async Task A_referral_between_two_members_counts_once_for_each_of_them_and_once_for_the_alliance()
+    {
+        async Task<(decimal? Whole, decimal? Sender, decimal? Receiver)> Up()
+        {
+            await Counted();
+            var report = await host.As(ReferralHost.County, "AllianceOffice").GetAsync($"/v1/indicators?alliance={Alliance}&by=member").Json();
+            decimal? Of(string code) => report.GetProperty("members").EnumerateArray().Where(m => m.GetProperty("institution").GetString() == code).Select(m => Value(m, 1, "up")).SingleOrDefault() ?? 0;
+            return (Value(report, 1, "up"), Of(ReferralHost.OtherTownship), Of(ReferralHost.County));
+        }
+        var before = await Up();
+        var referral = await FromAnotherTownship();
+        // several moments in each of them
+        await referral.Does("claim");
+        await referral.Does("accept");
+        var after = await Up();
+        (after.Whole - before.Whole).Should().Be(1);
+        (after.Sender - before.Sender).Should().Be(1);
+        (after.Receiver - before.Receiver).Should().Be(1);
+    }
+
+    [Fact]
     public async Task As_CSV_there_is_one_line_for_each_figure()
     {
         await Counted();

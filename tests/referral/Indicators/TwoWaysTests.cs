@@ -15,6 +15,13 @@ public sealed class TwoWaysTests(ReferralHost host, ITestOutputHelper output) : 
     [Fact]
     public async Task Ten_thousand_random_referrals_count_the_same_in_SQL_and_from_their_events()
     {
+        // one of their alliances counts the closed loop from the acceptance, the others from the arrival
+        await host.Database.Execute("""
+            insert into timer_setting (id, alliance, timer, since, ladder, written_by)
+            values (gen_random_uuid(), 'al-county', 'Treatment', '2024-01-01', '{"steps":[{"afterMinutes":2880,"does":"Missed","to":["MedicalOffice"]}],"startsAt":"Accepted"}', 'test');
+            update directory_version set number = number + 1;
+            """);
+        await host.Services.GetRequiredService<AllianceDirectory>().Refresh();
         var seed = Random.Shared.Next();
         output.WriteLine($"seed {seed}");
         var made = await RandomReferrals.Make(host, 10_000, seed, January, TimeSpan.FromDays(300));
@@ -43,6 +50,8 @@ public sealed class TwoWaysTests(ReferralHost host, ITestOutputHelper output) : 
                 (await refusals.Count(question, byClinician)).Should().Equal(events.Refusals(question, byClinician), "{0}", question);
         }
 
+        made.Events.Count(e => e.Contains("\"loopFrom\":\"Accepted\"", StringComparison.Ordinal)).Should().BePositive();
+        made.Events.Count(e => e.Contains("\"loopFrom\":\"Arrived\"", StringComparison.Ordinal)).Should().BePositive();
         var whole = events.Count(Questions(directory).First()).Tallies.Single();
         output.WriteLine(whole.ToString());
         typeof(Tally).GetProperties().Where(p => p.Name != nameof(Tally.Key)).Where(p => Convert.ToInt64(p.GetValue(whole) ?? 0L) == 0)

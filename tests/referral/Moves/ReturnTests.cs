@@ -154,6 +154,32 @@ public sealed class ReturnTests(ReferralHost host)
     }
 
     [Fact]
+    public async Task A_return_that_goes_on_to_another_clinic_is_judged_by_what_that_one_has()
+    {
+        async Task Has(string institution, string drug, bool available) => await host.Database.Execute(
+            "insert into formulary (institution, drug, available) values (@institution, @drug, @available) on conflict (institution, drug) do update set available = @available",
+            new { institution, drug, available });
+        const string drug = "瑞舒伐他汀钙片 10mg";
+        string[] all = [ReferralHost.Township, ReferralHost.OtherTownship];
+        foreach (var (from, to) in new[] { (all[0], all[1]), (all[1], all[0]) })
+        {
+            // the first has it, the second does not, and the other way round
+            await Has(all[0], drug, true);
+            await Has(all[1], drug, false);
+            var up = await A.Treated(host);
+            var down = await up.Returned(slip =>
+            {
+                slip["to"] = new JsonObject { ["institution"] = from };
+                slip["extendedPrescription"] = new JsonArray(new JsonObject { ["drug"] = drug, ["dose"] = "每日1次", ["days"] = 30 });
+            });
+            async Task<bool> Gap(string by) => (await down.Look(by)).GetProperty("flags").EnumerateArray().Any(f => f.GetString() == "DRUG_GAP");
+            (await Gap(ReferralHost.Tertiary)).Should().Be(from == all[1]);
+            await down.Redirected(to, department: "02", by: ReferralHost.Tertiary);
+            (await Gap(ReferralHost.Tertiary)).Should().Be(to == all[1]);
+        }
+    }
+
+    [Fact]
     public async Task A_patient_who_comes_back_unannounced_closes_the_loop_too()
     {
         var up = await A.Treated(host);

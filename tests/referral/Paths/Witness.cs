@@ -47,6 +47,8 @@ internal sealed class Witness(ReferralHost host)
         public string? DiagnosisCode { get; init; }
         public string? Relation { get; init; }
         public string? ParentSender { get; init; }
+        public bool QuestionSigned { get; init; }
+        public string[] QuestionSentOnBy { get; init; } = [];
         public string? Origin { get; init; }
         public string? ContractId { get; init; }
         public string? SlipAuthor { get; init; }
@@ -62,7 +64,10 @@ internal sealed class Witness(ReferralHost host)
         var rows = await host.Database.Query<Row>("""
             select h.referral_id, r.referral_no, h.verb, h.event, h.leg, h.at, h.subject, h.institution, h.role, h.reason, h.detail::text as detail,
                    h.words is not null as explained, h.tx, r.kind, r.direction, r.priority, r.channel, r.sender, r.tried, r.external, r.flags,
-                   r.purposes, r.diagnosis_code, r.relation, p.sender as parent_sender, r.origin, r.contract_id, s.written_by as slip_author
+                   r.purposes, r.diagnosis_code, r.relation, p.sender as parent_sender,
+                   exists (select from history q where q.referral_id = p.id and q.verb = 'approve') as question_signed,
+                   array(select case when q.role = 'AllianceOffice' then q.role else q.institution end from history q
+                         where q.referral_id = p.id and q.verb = 'redirect' and q.leg = p.leg) as question_sent_on_by, r.origin, r.contract_id, s.written_by as slip_author
             from history h
             join referral r on r.id = h.referral_id
             join slip s on s.referral_id = r.id and s.version = r.slip_version
@@ -117,10 +122,11 @@ internal sealed class Witness(ReferralHost host)
                 Broken(r, "goes past the township of a village clinic");
             if (r.Origin is not null && r.Institution == r.Origin)
                 Broken(r, "was sent by the village clinic that may only draft it");
-            // the question that became it was signed already, and its receiver decides
-            if (r.Relation != "Conversion")
+            // a question that was signed becomes a transfer by its receiver's decision; one that was not is signed now
+            var lead = _alliance.LeadSigns(r.Sender, r.Target, r.At);
+            if (r.Relation != "Conversion" || !r.QuestionSigned && !r.QuestionSentOnBy.Contains("AllianceOffice") && !r.QuestionSentOnBy.Contains(lead ?? _alliance.LeadOf(r.Sender)))
             {
-                if (_alliance.LeadSigns(r.Sender, r.Target, r.At) is { } lead)
+                if (lead is not null)
                 {
                     if (!Says(slip, "leaveRegionReason"))
                         Broken(r, "leaves region and alliance without a reason");

@@ -57,6 +57,8 @@ internal sealed class WitnessedAlliance
 
     public bool Reviews(string from, DateTimeOffset at) => Says(from, at, s => s.Review, false);
 
+    public string? LeadOf(string house) => Home(house)?.Lead;
+
     /// <summary>The lead hospital whose signature is needed; null where none is.</summary>
     public string? LeadSigns(string from, string to, DateTimeOffset at) =>
         _houses[from].Region != _houses[to].Region && !Share(from, to) && Home(from) is { } home && Says(from, at, s => s.Lead, true) ? home.Lead : null;

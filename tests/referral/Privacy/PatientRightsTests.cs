@@ -237,6 +237,56 @@ public sealed class PatientRightsTests(ReferralHost host)
         ShieldedTests.Shows(await elsewhere.Look(ReferralHost.OtherTownship)).Should().BeTrue("it is another institution's record");
     }
 
+    [Theory]
+    [InlineData(ReferralHost.Township), InlineData(ReferralHost.Tertiary)]
+    public async Task What_a_party_marks_in_error_is_kept_as_long_as_everything_else(string marks)
+    {
+        var referral = await Ended("王误录");
+        await Real(referral);
+        (await referral.Tries("mark-in-error", by: marks)).StatusCode.Should().Be(HttpStatusCode.OK);
+        foreach (var head in new[] { Head, host.As(ReferralHost.Tertiary, "Head") })
+        {
+            var refused = await Erase(referral, head);
+            refused.StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
+            (await refused.Json()).GetProperty("code").GetString().Should().Be("must-be-kept");
+        }
+        ShieldedTests.Shows(await referral.Look()).Should().BeTrue();
+        await Real(referral, yearsAgo: 31);
+        (await Erase(referral)).StatusCode.Should().Be(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task A_correction_reaches_every_record_of_the_person_here_and_none_of_other_institutions_or_of_somebody_else()
+    {
+        var idNo = Residents.New();
+        var (first, second) = (await Patient("吴两次", idNo), await Ended("吴两次", idNo));
+        var elsewhere = await Patient("吴两次", idNo, ReferralHost.OtherTownship);
+        // whose number was written down for hers by mistake
+        var somebodyElse = await Patient("郑同号", idNo);
+        var right = new { patient = new { name = "伍两次", sex = "1", birthDate = $"{idNo[6..10]}-{idNo[10..12]}-{idNo[12..14]}", idNo, phone = "13887654321" } };
+        async Task<HttpResponseMessage> Corrects(string institution, string role = "Clinician") =>
+            await host.As(institution, role).Command($"/v1/referrals/{first.Id}/patient-corrections", right, "\"1\"");
+        (await Corrects(ReferralHost.OtherTownship)).StatusCode.Should().Be(HttpStatusCode.NotFound);
+        (await Corrects(ReferralHost.Township, "Insurer")).StatusCode.Should().Be(HttpStatusCode.Forbidden);
+
+        var standing = await (await Corrects(ReferralHost.Township)).Json();
+        standing.GetProperty("records").GetInt32().Should().Be(2);
+        async Task<string?> Name(A referral, string? by = null) => (await referral.Look(by)).GetProperty("identity").GetProperty("name").GetString();
+        (await Name(first)).Should().Be("伍两次");
+        (await Name(second)).Should().Be("伍两次", "it is the same person's");
+        second.Last.GetProperty("patient").GetProperty("name").GetString().Should().Be("伍**");
+        (await Name(elsewhere, ReferralHost.OtherTownship)).Should().Be("吴两次", "it is another institution's record");
+        (await Name(somebodyElse)).Should().Be("郑同号", "a wrong number makes nobody the same person");
+        (await (await File(second)).Json()).GetProperty("earlierVersions")[0].GetProperty("identity").GetProperty("name").GetString().Should().Be("吴两次");
+        (await Audited(first, "patient.correct")).Should().Equal("denied", "denied", "allowed");
+        (await Audited(second, "patient.correct")).Should().Equal("allowed");
+        (await Audited(elsewhere, "patient.correct")).Should().BeEmpty();
+        (await Audited(somebodyElse, "patient.correct")).Should().BeEmpty();
+        // and the next right reaches the same records
+        (await (await Head.Command($"/v1/referrals/{second.Id}/patient-restriction", new { restricted = true })).Json()).GetProperty("records").GetInt32().Should().BeGreaterThanOrEqualTo(2);
+        (await Audited(first, "patient.restrict")).Should().Equal("allowed");
+    }
+
     [Fact]
     public async Task Another_open_referral_of_the_person_keeps_the_data()
     {

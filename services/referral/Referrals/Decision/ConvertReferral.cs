@@ -6,14 +6,17 @@ using ServiceDefaults.Http;
 
 namespace ReferralService.Referrals.Decision;
 
-/// <summary>Advice, a consultation or a reading becomes a transfer with the data it has.</summary>
+/// <summary>
+/// Advice, a consultation or a reading becomes a transfer with the data it has; where that must be signed and the question
+/// was not, it waits for the signature.
+/// </summary>
 /// <param name="Kind">OutpatientTransfer or InpatientTransfer.</param>
 internal sealed record ConvertReferral(ReferralKind? Kind, string? Department, string? Clinician, Priority? Priority, string? Text) : ICommand
 {
     /// <summary>Why the patient comes although a rule warns; the slip's reason when absent.</summary>
     public RuleOverride? Override { get; init; }
 
-    /// <summary>The transfer it becomes; already accepted, because the receiver itself decided it.</summary>
+    /// <summary>The transfer it becomes; already accepted, because the receiver itself decided it, or to be signed first.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public NewReferral? Transfer { get; init; }
 

@@ -1,4 +1,5 @@
 using ReferralService.Alliances;
+using ReferralService.Alliances.Formulary;
 using ReferralService.Referrals.Ending;
 using ReferralService.Rules;
 using ReferralService.Workflow;
@@ -27,6 +28,10 @@ internal sealed record RedirectReferral(
     /// <summary>What the rules say of the slip and the next target.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
     public RuleCheck Rules { get; init; } = RuleCheck.Nothing;
+
+    /// <summary>The next target lacks something of the prescription that goes with the patient.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool DrugGap { get; init; }
 
     public void Check(Checks checks)
     {
@@ -74,6 +79,7 @@ internal sealed record RedirectReferral(
         r.Leg++;
         r.Tried = [.. r.Tried, target.Code];
         Intake.SubmitReferral.MarkRegion(r, move.Alliance, ChinaTime.DayOf(move.Now));
+        r.Flags = [.. r.Flags.Where(f => f != DrugGaps.Flag), .. command.DrugGap ? [DrugGaps.Flag] : Array.Empty<string>()];
         r.LegSubmittedAt = move.Now;
         r.TriagePaused = TimeSpan.Zero;
         // an emergency is on its way: what was accepted stays so, and the new receiver's alarm runs until it answers

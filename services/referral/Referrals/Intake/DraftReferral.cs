@@ -1,4 +1,5 @@
 using ReferralService.Referrals.Attachments;
+using ReferralService.Referrals.Treatment;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -33,8 +34,8 @@ internal sealed record AmendReferral(ReferralForm Slip) : ICommand
         r.Sensitive = to.Sensitive || r.Relation is not null && r.Sensitive;
         var requested = r.Flags.Contains(SubmitReferral.RequestedByPatient);
         (r.Purposes, r.StandingAgreement) = (to.Purposes, to.StandingAgreement);
-        // what is attached stays attached, and a wish stays one
-        r.Flags = [.. to.Flags.Union(r.Flags.Intersect([AttachResult.RecognisedFlag, AttachResult.Repeated, SubmitReferral.RequestedByPatient]))];
+        // what is attached stays attached, a wish stays one, and a planned check leaves the plan below alone
+        r.Flags = [.. to.Flags.Union(r.Flags.Intersect([AttachResult.RecognisedFlag, AttachResult.Repeated, SubmitReferral.RequestedByPatient, ReferFurther.PlannedCheckFlag]))];
         (r.ExpectedArrival, r.ConsentAt, r.FollowUpsPlanned, r.NextFollowUpOn) = (to.ExpectedArrival, to.ConsentAt, to.FollowUpsPlanned, to.NextFollowUpOn);
         // a wish stays one however it is rewritten: its channel and its deadline
         (r.Channel, r.SenderClinician, r.SenderOwnNo) = (requested ? r.Channel : to.Channel, to.SenderClinician, to.SenderOwnNo);

@@ -108,7 +108,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             FollowUpsPlanned = direction == Direction.Down ? form.Plan?.FollowUps?.Count ?? 1 : 0,
         };
         SubmitReferral.MarkRegion(referral, alliance, day);
-        if (direction == Direction.Down && form.ExtendedPrescription is { Count: > 0 } prescription && await Lacks(target.Code, prescription))
+        if (direction == Direction.Down && await Lacks(target.Code, form))
             referral.Flags = [.. referral.Flags, DrugGaps.Flag];
         if (form.Times?.NoteOn(referral, now, "/times") is { } impossible)
             return (null, impossible);
@@ -120,8 +120,11 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         return (new(referral, new(1, content, author), identity) { Form = form }, null);
     }
 
-    private async Task<bool> Lacks(string receiver, IReadOnlyList<PrescribedDrug> prescription)
+    /// <summary>True when the receiver has said what it has, and it is not all of the prescription.</summary>
+    public async Task<bool> Lacks(string receiver, ReferralForm form)
     {
+        if (form.ExtendedPrescription is not { Count: > 0 } prescription)
+            return false;
         await using var connection = await database.OpenConnectionAsync();
         return await DrugGaps.Missing(connection, receiver, [.. prescription.Select(p => p.Drug!)]) is { Count: > 0 };
     }
@@ -216,6 +219,17 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
                            where episode_id = @EpisodeId and direction = @Direction and state in ('Declined', 'Expired')
                              and tried @> array[@target])
             """, new { referral.EpisodeId, Direction = referral.Direction.ToString(), target });
+    }
+
+    /// <summary>True when it was signed before it left, or the lead hospital or the alliance office itself sent it where it is.</summary>
+    public async Task<bool> WasSigned(Referral referral, AllianceSnapshot alliance, DateTimeOffset now)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return await connection.ExecuteScalarAsync<bool>("""
+            select exists (select from history
+                           where referral_id = @Id and (verb = 'approve'
+                               or verb = 'redirect' and leg = @Leg and (role = 'AllianceOffice' or institution = @lead)))
+            """, new { referral.Id, referral.Leg, lead = alliance.LeadFor(referral.Sender, ChinaTime.DayOf(now)) });
     }
 
     /// <summary>What the rules in force now say about the slip as it is now.</summary>

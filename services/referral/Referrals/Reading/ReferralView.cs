@@ -68,7 +68,7 @@ internal sealed record ReferralView(
         r.ExpectedArrival, r.ClaimedBy, r.Outcome, r.Reason, r.AfterAcceptance, r.InError, r.ReplacedBy, r.VisitNo, r.RehabEligible,
         r.LiveChildId is { } child ? new(child, r.LiveChildNo!) : null,
         r.LinkedId is { } linked ? new(linked, r.LinkedNo!) : null,
-        r.FollowUpsPlanned > 0 ? new(r.FollowUpsDone, r.FollowUpsPlanned, r.NextFollowUpOn) : null, r.Rating,
+        r.FollowUpsPlanned > 0 ? new(r.FollowUpsDone, r.FollowUpsPlanned, r.NextFollowUpOn, r.FollowUpsUnreached > 0 ? r.FollowUpsUnreached : null) : null, r.Rating,
         new(r.DraftedAt, r.SubmittedAt, r.AcceptedAt, r.ScheduledAt, r.AcknowledgedAt, r.DispatchedAt, r.ArrivedAt,
             r.TreatmentStartedAt, r.TreatedAt, r.ReturnAcceptedAt, r.EndedAt, r.ConsentAt, r.FirstContactAt, r.CalledAt, r.DoorAt), actions);
 }

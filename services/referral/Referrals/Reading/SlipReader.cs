@@ -22,6 +22,13 @@ internal sealed class SlipReader(NpgsqlDataSource database, Wall wall, PatientKe
         return content is null || wrappedKey is null ? null : Form(wrappedKey, content);
     }
 
+    /// <summary>The person's key, wrapped; null once it is destroyed.</summary>
+    public async Task<byte[]?> KeyOf(Referral referral)
+    {
+        await using var connection = await database.OpenConnectionAsync();
+        return await connection.ExecuteScalarAsync<byte[]?>("select wrapped_key from patient where id = @PatientId", new { referral.PatientId });
+    }
+
     /// <summary>Who it is about.</summary>
     public async Task<Identity?> Person(Referral referral, byte[]? wrappedKey)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using ReferralService.Deadlines;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -54,6 +55,9 @@ internal sealed record CompleteTreatment(
         r.TreatmentStartedAt ??= move.Now;
         r.TreatedAt = move.Now;
         r.ReturnSince = move.Now;
+        // who counts the closed loop counts as its timer did
+        move.Extras.LoopFrom = Timers.LoopFrom(r, move.Alliance);
+        move.Detail = new JsonObject { ["loopFrom"] = move.Extras.LoopFrom.ToString() };
         move.Words = new JsonObject
         {
             ["diagnosisResult"] = c.DiagnosisResult, ["mainResults"] = c.MainResults,
