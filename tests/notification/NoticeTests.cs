@@ -78,6 +78,18 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
     }
 
     [Fact]
+    public async Task A_notice_is_written_in_the_language_of_its_reader_and_in_that_of_the_installation_otherwise()
+    {
+        var (english, chinese, unknown) = (Phone(), Phone(), Phone());
+        foreach (var recipient in new NoticeRecipient[] { new(english, null, "en"), new(chinese, null, "zh"), new(unknown, null, "bo"), new(null, "reader@example.org", "en") })
+            await Is(await Ask("scheduled", recipient), "Sent");
+        service.Sms.TextsTo(english).Single().Should().Contain("has an appointment").And.Contain("2 March, 09:30");
+        foreach (var phone in new[] { chinese, unknown })
+            service.Sms.TextsTo(phone).Single().Should().Contain("已预约");
+        service.Mail.Mails.Single(m => m.To.Contains("<reader@example.org>")).Message.Should().Contain("Your referral");
+    }
+
+    [Fact]
     public async Task A_gateway_that_is_away_is_tried_again_and_a_number_it_refuses_is_not()
     {
         var phone = Phone();
