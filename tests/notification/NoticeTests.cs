@@ -199,7 +199,7 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
     public void Every_text_stands_in_both_languages_and_names_nothing_but_number_place_and_time()
     {
         var templates = new NoticeTemplates(Path.Combine(AppContext.BaseDirectory, "Notices", "Templates"));
-        templates.Names.Should().HaveCountGreaterThan(12).And.Contain(["scheduled", "reminder", "declined", "no-show", "completed"]);
+        templates.Names.Should().HaveCountGreaterThan(12).And.Contain(["scheduled", "reminder", "declined", "no-show", "completed", "advised", "closed"]);
         foreach (var name in templates.Names)
             foreach (var language in new[] { "zh", "en" })
             {

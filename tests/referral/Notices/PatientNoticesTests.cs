@@ -139,6 +139,45 @@ public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : ICla
     }
 
     [Fact]
+    public async Task Who_need_not_come_any_more_hears_it_and_of_a_death_or_a_mistake_nobody_is_told()
+    {
+        await using var requests = await Requests.Of(host);
+        foreach (var silent in new[] { "DIED", "WRONG_PATIENT", "DUPLICATE", "ENTERED_IN_ERROR" })
+            await (await A.Scheduled(host, Reachable)).Does("close", new { reason = silent, replacedBy = silent == "DUPLICATE" ? "U1" : null });
+        var advised = await (await A.Submitted(host, Reachable)).Does("advise");
+        var closed = await (await A.Scheduled(host, Reachable)).Does("close", new { reason = "OTHER_HOSPITAL" });
+        await requests.Next("advised", advised);
+        await requests.Next("closed", closed);
+        requests.Heard.Count(h => h.Notice.Notice == "closed").Should().Be(1, "one consumer hears them in order");
+    }
+
+    [Fact]
+    public async Task The_timeline_says_each_state_in_words_for_the_patient()
+    {
+        var referral = await A.Scheduled(host, Reachable);
+        await referral.Does("note", new { text = "家属陪同" });
+        await referral.Does("request-cancellation");
+        var timeline = await host.As(referral.Sender).GetAsync($"/v1/referrals/{referral.Id}/timeline").Json();
+        timeline.GetProperty("forPatient").GetProperty("zh").GetString().Should().Contain("原安排仍然有效");
+        var entries = timeline.GetProperty("entries").EnumerateArray().ToList();
+        entries.Where(e => e.TryGetProperty("forPatient", out _)).Select(e => e.GetProperty("to").GetString()).Should().EndWith(["Scheduled", "CancellationRequested"]);
+        entries.Single(e => e.GetProperty("event").GetString() == "note-added").TryGetProperty("forPatient", out _).Should().BeFalse("no state was reached");
+    }
+
+    [Fact]
+    public void Every_state_has_words_for_the_patient_that_give_nothing_away()
+    {
+        var words = Enum.GetValues<ReferralState>().Select(ReferralService.Notices.PatientWording.Of).ToList();
+        words.Should().OnlyHaveUniqueItems();
+        foreach (var (en, zh) in words.Select(w => (w.En, w.Zh)))
+        {
+            en.Should().MatchRegex("^[A-Z][a-zA-Z ,;.-]+\\.$").And.NotContainAny("diagnos", "disease", "department", "illness", "died", "patient");
+            zh.Should().EndWith("。").And.NotContainAny("诊断", "病", "科", "死", "患者");
+        }
+        ReferralService.Notices.PatientWording.Of("OfALaterVersion").Should().BeNull();
+    }
+
+    [Fact]
     public async Task A_corrected_e_mail_address_is_the_one_that_is_used()
     {
         await using var requests = await Requests.Of(host);
