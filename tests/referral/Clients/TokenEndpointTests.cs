@@ -99,7 +99,7 @@ public sealed class TokenEndpointTests(ClientsHost host) : IClassFixture<Clients
     public async Task A_guesser_behind_a_known_proxy_waits_alone_and_one_who_invents_addresses_waits_all_the_same(string proxy, bool known)
     {
         await using var service = new ServiceHost<Program>(host.Database.App, host.RabbitMq, host.Clock, new Dictionary<string, string> { ["Proxies:Known:0"] = proxy });
-        service.UseKestrel();
+        service.UseKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0));
         HttpClient From(string address)
         {
             var client = service.As(null);

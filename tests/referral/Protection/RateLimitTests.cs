@@ -63,7 +63,7 @@ public sealed class RateLimitTests(ReferralHost host)
         if (proxy is not null)
             settings["Proxies:Known:0"] = proxy;
         var service = new ServiceHost<Program>(host.Database.App, host.RabbitMq, host.Clock, settings);
-        service.UseKestrel();
+        service.UseKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0));
         return service;
     }
 
