@@ -29,7 +29,8 @@ public static class NoticeRequests
     public const string Requested = "notice.requested";
 }
 
-/// <summary>What a sealed box holds: exactly one of the two.</summary>
+/// <summary>What a sealed box holds: a number or an address, and the language its reader prefers.</summary>
 /// <param name="Phone">A number for text messages.</param>
-/// <param name="Email">An e-mail address.</param>
-public sealed record NoticeRecipient(string? Phone, string? Email);
+/// <param name="Email">An e-mail address, where there is no number.</param>
+/// <param name="Language"><c>zh</c> or <c>en</c>; absent: that of the installation.</param>
+public sealed record NoticeRecipient(string? Phone, string? Email, string? Language = null);

@@ -1,10 +1,17 @@
 using Npgsql;
+using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
 using ServiceDefaults.Storage;
 
 namespace NotificationService;
 
-/// <summary>The steps every command shares: replay first, then the change and its kept answer in one commit.</summary>
+/// <summary>The body of a command that says nothing beyond its address.</summary>
+internal sealed record EmptyRequest;
+
+/// <summary>A command as it was sent: who, what, the key that makes a repetition harmless, and the bytes it came in.</summary>
+internal sealed record Command<T>(Caller Caller, T Body, IdempotencyKey Key, byte[] Bytes);
+
+/// <summary>The steps every command shares: read, replay first, then the change and its kept answer in one commit.</summary>
 internal static class Command
 {
     /// <summary>What a change answers with, or why it is refused.</summary>
@@ -13,6 +20,27 @@ internal static class Command
         public static implicit operator Outcome(KeptAnswer answer) => new(answer, null);
         public static implicit operator Outcome(Problem problem) => new(null, problem);
     }
+
+    /// <summary>The command, or the first refusal of those that need no look at the tables.</summary>
+    /// <param name="check">What is wrong with the body, by itself.</param>
+    /// <param name="optional">True where an absent body counts as <c>{}</c>.</param>
+    public static async Task<(Command<T>? Command, IResult? Refusal)> Read<T>(HttpContext http, Func<T, byte[], Problem?>? check = null, bool optional = false)
+        where T : class
+    {
+        var read = await RequestBody.Read<T>(http, optional);
+        if (read.Problem is { } unreadable)
+            return (null, new ProblemResult(unreadable));
+        if (check?.Invoke(read.Value!, read.Bytes) is { } malformed)
+            return (null, new ProblemResult(malformed));
+        var (caller, noCaller) = Caller.Of(http);
+        if (caller is null)
+            return (null, new ProblemResult(noCaller!));
+        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
+        return key is null ? (null, new ProblemResult(noKey!)) : (new(caller, read.Value!, key, read.Bytes), null);
+    }
+
+    /// <summary>Reads a command without a body.</summary>
+    public static Task<(Command<EmptyRequest>? Command, IResult? Refusal)> Read(HttpContext http) => Read<EmptyRequest>(http, optional: true);
 
     /// <summary>
     /// Makes the change once per key. What <paramref name="change"/> wrote before it refused is rolled back.

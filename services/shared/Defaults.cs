@@ -82,6 +82,7 @@ public static class Defaults
     /// <summary>Error answers, tokens, health, OpenAPI and its pages. Call it before the service's own routes.</summary>
     public static void UseServiceDefaults(this WebApplication app)
     {
+        app.UseKnownProxies();
         app.UseSecurityHeaders();
         app.UseResponseCompression();
         app.Use(AnswerFaults);

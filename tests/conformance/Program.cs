@@ -11,7 +11,7 @@ internal static class Program
             await Console.Error.WriteLineAsync("Conformance --url ADDRESS --secret whsec_… [--state ADDRESS]: see tests/conformance/README.md.");
             return 2;
         }
-        using var check = new ReceiverCheck(address, secret, state is null ? null : new Uri(state), Path.Combine(AppContext.BaseDirectory, "golden"));
+        using var check = new ReceiverCheck(address, secret, state is null ? null : new Uri(state), Path.Combine(AppContext.BaseDirectory, "golden"), ReceiverCheck.Usual);
         var wrong = await check.Run();
         foreach (var line in wrong)
             Console.WriteLine("wrong: " + line);

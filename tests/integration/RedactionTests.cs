@@ -28,20 +28,21 @@ public sealed class RedactionTests(AllianceFixture alliance, ITestOutputHelper o
     private const string Name = "欧阳密语";
     private const string IdNo = "110101199003074215";
     private const string Phone = "13987650123";
+    private const string Email = "nowhere-to-be-found@example.org";
     private const string Street = "演示市隐名路九十九号";
     private const string Words = "突发言语不清伴右侧无力密";
 
     // as it is, in an address, in base 64 and in hexadecimal
     private static readonly string[] Secrets =
     [
-        .. new[] { Name, IdNo, Phone, Street, Words }.SelectMany(s => new[]
+        .. new[] { Name, IdNo, Phone, Email, Street, Words }.SelectMany(s => new[]
             { s, Uri.EscapeDataString(s), Convert.ToBase64String(Encoding.UTF8.GetBytes(s)), Convert.ToHexStringLower(Encoding.UTF8.GetBytes(s)) }).Distinct(),
     ];
 
     private static JsonObject Slip()
     {
         var slip = A.Slip("01");
-        slip["patient"] = new JsonObject { ["name"] = Name, ["sex"] = "1", ["birthDate"] = "1990-03-07", ["idNo"] = IdNo, ["phone"] = Phone, ["address"] = Street };
+        slip["patient"] = new JsonObject { ["name"] = Name, ["sex"] = "1", ["birthDate"] = "1990-03-07", ["idNo"] = IdNo, ["phone"] = Phone, ["email"] = Email, ["address"] = Street };
         slip["presentIllness"] = Words;
         return slip;
     }

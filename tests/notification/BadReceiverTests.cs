@@ -12,9 +12,18 @@ public sealed class BadReceiverTests(BadReceiverTests.Impatient service) : IClas
 
     private const long OneGigabyte = 1_000_000_000;
 
+    internal static async Task Gigabyte(HttpContext http)
+    {
+        http.Response.StatusCode = 500;
+        http.Response.ContentLength = OneGigabyte;
+        var chunk = new byte[64 * 1024];
+        for (var left = OneGigabyte; left > 0 && !http.RequestAborted.IsCancellationRequested; left -= chunk.Length)
+            await http.Response.Body.WriteAsync(chunk.AsMemory(0, (int)Math.Min(chunk.Length, left)), http.RequestAborted);
+    }
+
     internal static async Task Hang(HttpContext http) => await Task.Delay(Timeout.Infinite, http.RequestAborted);
 
-    private static async Task DripBody(HttpContext http)
+    internal static async Task DripBody(HttpContext http)
     {
         http.Response.StatusCode = 500;
         while (!http.RequestAborted.IsCancellationRequested)
@@ -56,15 +65,6 @@ public sealed class BadReceiverTests(BadReceiverTests.Impatient service) : IClas
         bad.Taken.Clear();
         await bad.Has(8, "the bad one, mended", 30);
         bad.Sequences.Should().Equal([1, 2, 3, 4, 5, 6, 7, 8], "every intermediate event arrives, in order");
-
-        static async Task Gigabyte(HttpContext http)
-        {
-            http.Response.StatusCode = 500;
-            http.Response.ContentLength = OneGigabyte;
-            var chunk = new byte[64 * 1024];
-            for (var left = OneGigabyte; left > 0 && !http.RequestAborted.IsCancellationRequested; left -= chunk.Length)
-                await http.Response.Body.WriteAsync(chunk.AsMemory(0, (int)Math.Min(chunk.Length, left)), http.RequestAborted);
-        }
 
         Task Redirect(HttpContext http)
         {
@@ -116,5 +116,65 @@ public sealed class BadReceiverTests(BadReceiverTests.Impatient service) : IClas
         var (id, _) = await owner.Listens(bad.Url);
         await owner.Command($"/v1/endpoints/{id}/test");
         await Eventually.Is(async () => (await DeliveryTests.Attempts(owner, id)) is [var a] && a.GetProperty("messageState").GetString() == "Delivered", "the status line decides");
+    }
+}
+
+/// <summary>All of them at once, beside one that is well.</summary>
+public sealed class ManyBadReceiversTests(ManyBadReceiversTests.Patient service) : IClassFixture<ManyBadReceiversTests.Patient>
+{
+    // so many attempts that none is exhausted before the receivers are mended, however slow the machine
+    public sealed class Patient() : Service(null, ("Webhooks:Timeout", "00:00:02"), ("Webhooks:Schedule", "0s " + string.Join(' ', Enumerable.Repeat("1s", 200))));
+
+    [Fact]
+    public async Task Many_bad_receivers_at_once_delay_no_healthy_one_and_once_mended_get_every_event_in_order()
+    {
+        await using var good = await Receiver.Start();
+        var bad = new Dictionary<string, Receiver>();
+        var mended = false;
+        foreach (var (how, misbehave) in new (string, Func<HttpContext, Task>)[]
+        {
+            ("answers 500", http => Receiver.Answer(http, 500)), ("hangs", BadReceiverTests.Hang), ("drips", BadReceiverTests.DripBody), ("redirects", Redirect),
+            ("sends without end", BadReceiverTests.Gigabyte),
+        })
+        {
+            var receiver = bad[how] = await Receiver.Start();
+            receiver.Behaviour = (http, _) => mended ? Receiver.Answer(http, 204) : misbehave(http);
+        }
+        try
+        {
+            var referral = A.Referral();
+            var owner = service.As(referral.Sender);
+            foreach (var receiver in bad.Values)
+                await owner.Listens(receiver.Url, inOrder: true);
+            // the same institution, and made last
+            await owner.Listens(good.Url, inOrder: true);
+            await service.Publish(referral.Next("submitted"));
+            foreach (var (how, receiver) in bad)
+                await Eventually.Is(() => Task.FromResult(receiver.Requests.Count >= 2), $"the one that {how} is tried again", 60);
+            // now all five fail, and keep failing until the last of the healthy one's events is there
+            await service.Publish([.. Enumerable.Range(0, 19).Select(_ => referral.Next("note-added"))]);
+            await good.Has(20, "the healthy one", 60);
+            good.Sequences.Should().Equal(Enumerable.Range(1, 20).Select(n => (long)n));
+            good.Requests.Should().HaveCount(20, "at the first attempt each, and nothing of what was redirected");
+            bad.Values.Should().OnlyContain(receiver => receiver.Taken.IsEmpty, "it waited for none of them");
+
+            mended = true;
+            foreach (var (how, receiver) in bad)
+            {
+                await receiver.Has(20, $"the one that {how}, mended", 120);
+                receiver.Sequences.Should().Equal(Enumerable.Range(1, 20).Select(n => (long)n), "nothing is lost of the one that {0}", how);
+            }
+        }
+        finally
+        {
+            foreach (var receiver in bad.Values)
+                await receiver.DisposeAsync();
+        }
+
+        Task Redirect(HttpContext http)
+        {
+            http.Response.Headers.Location = good.Url;
+            return Receiver.Answer(http, 302);
+        }
     }
 }

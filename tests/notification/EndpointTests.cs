@@ -30,6 +30,37 @@ public sealed class EndpointTests(Service service)
         (await owner.GetStringAsync("/v1/endpoints")).Should().Contain(created.GetProperty("id").GetString()).And.NotContain("whsec_");
     }
 
+    [Theory]
+    [InlineData("/v1/endpoints", """{"url":"no address"}""", "/url")]
+    [InlineData("/v1/endpoints/{0}", """{"url":"no address"}""", "/url")]
+    [InlineData("/v1/endpoints/{0}/rotate-secret", """{"overlapHours":25}""", "/overlapHours")]
+    [InlineData("/v1/endpoints/{0}/replay", """{"after":"no cursor"}""", "/after")]
+    [InlineData("/v1/endpoints/{0}/pause", """{"why":1}""", "/why")]
+    [InlineData("/v1/broker-users", """{"description":" "}""", "/description")]
+    public async Task Of_all_that_is_wrong_with_a_command_the_body_is_named_first_then_the_key_then_whose_it_is(string path, string body, string pointer)
+    {
+        var owner = service.As(A.Institution());
+        var (id, _) = await owner.Listens(Url);
+        async Task<(int Status, string Pointer)> Ask(HttpClient caller, string json, string? key)
+        {
+            var request = new HttpRequestMessage(path.EndsWith('}') ? HttpMethod.Patch : HttpMethod.Post, string.Format(path, id))
+            {
+                Content = new StringContent(json, Encoding.UTF8, "application/json"),
+            };
+            if (key is not null)
+                request.Headers.Add("Idempotency-Key", key);
+            var answer = await caller.SendAsync(request);
+            var problem = await answer.Json();
+            return ((int)answer.StatusCode, problem.TryGetProperty("errors", out var errors) ? errors[0].GetProperty("pointer").GetString()! : problem.GetProperty("code").GetString()!);
+        }
+        (await Ask(owner, body, null)).Should().Be((400, pointer));
+        var wrongRole = service.As(A.Institution(), "Insurer");
+        (await Ask(wrongRole, body, null)).Should().Be((400, pointer));
+        var usable = path.EndsWith("replay") ? """{"since":"2026-03-01T00:00:00+08:00"}""" : path.EndsWith('s') ? $$"""{"{{(path.Contains("broker") ? "description" : "url")}}":"{{Url}}"}""" : "{}";
+        (await Ask(wrongRole, usable, null)).Should().Be((400, "idempotency-key-missing"));
+        (await Ask(wrongRole, usable, Guid.NewGuid().ToString())).Status.Should().Be(path.Contains("{0}") ? 404 : 403);
+    }
+
     [Fact]
     public async Task The_secret_lies_in_no_table_in_plain_text()
     {

@@ -78,6 +78,18 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
     }
 
     [Fact]
+    public async Task A_notice_is_written_in_the_language_of_its_reader_and_in_that_of_the_installation_otherwise()
+    {
+        var (english, chinese, unknown) = (Phone(), Phone(), Phone());
+        foreach (var recipient in new NoticeRecipient[] { new(english, null, "en"), new(chinese, null, "zh"), new(unknown, null, "bo"), new(null, "reader@example.org", "en") })
+            await Is(await Ask("scheduled", recipient), "Sent");
+        service.Sms.TextsTo(english).Single().Should().Contain("has an appointment").And.Contain("2 March, 09:30");
+        foreach (var phone in new[] { chinese, unknown })
+            service.Sms.TextsTo(phone).Single().Should().Contain("已预约");
+        service.Mail.Mails.Single(m => m.To.Contains("<reader@example.org>")).Message.Should().Contain("Your referral");
+    }
+
+    [Fact]
     public async Task A_gateway_that_is_away_is_tried_again_and_a_number_it_refuses_is_not()
     {
         var phone = Phone();
@@ -187,7 +199,7 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
     public void Every_text_stands_in_both_languages_and_names_nothing_but_number_place_and_time()
     {
         var templates = new NoticeTemplates(Path.Combine(AppContext.BaseDirectory, "Notices", "Templates"));
-        templates.Names.Should().HaveCountGreaterThan(12).And.Contain(["scheduled", "reminder", "declined", "no-show", "completed"]);
+        templates.Names.Should().HaveCountGreaterThan(12).And.Contain(["scheduled", "reminder", "declined", "no-show", "completed", "advised", "closed"]);
         foreach (var name in templates.Names)
             foreach (var language in new[] { "zh", "en" })
             {

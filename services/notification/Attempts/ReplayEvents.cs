@@ -35,25 +35,11 @@ internal static class ReplayEvents
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, Cursors cursors, Signals signals, TimeProvider clock)
     {
-        var (caller, noCaller) = Caller.Of(http);
-        var read = await RequestBody.Read<ReplayRequest>(http);
-        if (read.Problem is { } unreadable)
-            return new ProblemResult(unreadable);
-        var request = read.Value!;
-        if (Check(request) is { } malformed)
-            return new ProblemResult(malformed);
-        if (caller is null)
-            return new ProblemResult(noCaller!);
         long? after = null;
-        if (request.After is not null)
-        {
-            if (!long.TryParse(cursors.Open(ListEvents.ListOf(caller.Institution), request.After), out var position))
-                return new ProblemResult(Listing.BadCursor("/after"));
-            after = position;
-        }
-        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
-        if (key is null)
-            return new ProblemResult(noKey!);
+        var (command, refusal) = await Command.Read<ReplayRequest>(http, (body, _) => Check(body) ?? ReadCursor(body.After));
+        if (command is null)
+            return refusal!;
+        var (caller, request, key, _) = command;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
         var (endpoint, notFound) = await Endpoint.Find(connection, caller, id, "endpoint.replay");
         if (endpoint is null)
@@ -63,6 +49,17 @@ internal static class ReplayEvents
         var result = await Command.Once(connection, key, transaction => Replay(connection, transaction, caller, endpoint, request, after, clock.GetUtcNow()));
         signals.Replays.Wake();
         return result;
+
+        // a cursor is good for the institution that read with it
+        Problem? ReadCursor(string? cursor)
+        {
+            if (cursor is null || Caller.Of(http).Caller is not { } reader)
+                return null;
+            if (!long.TryParse(cursors.Open(ListEvents.ListOf(reader.Institution), cursor), out var position))
+                return Listing.BadCursor("/after");
+            after = position;
+            return null;
+        }
     }
 
     private static Problem? Check(ReplayRequest request)

@@ -20,18 +20,19 @@ internal static class ResendMessage
 
     private static async Task<IResult> Handle(HttpContext http, string id, string message, NpgsqlDataSource database, Signals signals, TimeProvider clock)
     {
-        var (caller, key, refusal) = await EndpointCommand.Read(http);
-        if (refusal is not null)
-            return refusal;
+        var (command, refusal) = await Command.Read(http);
+        if (command is null)
+            return refusal!;
+        var (caller, _, key, _) = command;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
-        var (endpoint, notFound) = await Endpoint.Find(connection, caller!, id, "message.resend");
+        var (endpoint, notFound) = await Endpoint.Find(connection, caller, id, "message.resend");
         if (endpoint is null)
             return new ProblemResult(notFound!);
-        if (caller!.MayManageEndpoints() is { } forbidden)
+        if (caller.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
         if (!Guid.TryParse(message, out var messageId))
             return new ProblemResult(Problems.NotFound);
-        var result = await Command.Once(connection, key!, transaction => Resend(connection, transaction, caller!, endpoint, messageId, clock.GetUtcNow()));
+        var result = await Command.Once(connection, key, transaction => Resend(connection, transaction, caller, endpoint, messageId, clock.GetUtcNow()));
         signals.Due(endpoint.Id);
         return result;
     }

@@ -42,26 +42,17 @@ internal static class ChangeEndpoint
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, AddressGuard guard, Signals signals)
     {
-        var (caller, noCaller) = Caller.Of(http);
-        var read = await RequestBody.Read<ChangeEndpointRequest>(http);
-        if (read.Problem is { } unreadable)
-            return new ProblemResult(unreadable);
-        using var sent = JsonDocument.Parse(read.Bytes);
-        var named = sent.RootElement.EnumerateObject().Select(m => m.Name).ToHashSet(StringComparer.Ordinal);
-        if (EndpointChecks.Of(read.Value!.Whole, urlNeeded: named.Contains("url")) is { } malformed)
-            return new ProblemResult(malformed);
-        if (caller is null)
-            return new ProblemResult(noCaller!);
-        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
-        if (key is null)
-            return new ProblemResult(noKey!);
+        var (command, refusal) = await Command.Read<ChangeEndpointRequest>(http, (body, bytes) => EndpointChecks.Of(body.Whole, urlNeeded: Named(bytes).Contains("url")));
+        if (command is null)
+            return refusal!;
+        var (caller, change, key, bytes) = command;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
         var (endpoint, notFound) = await Endpoint.Find(connection, caller, id, Action);
         if (endpoint is null)
             return new ProblemResult(notFound!);
         if (caller.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
-        var result = await Command.Once(connection, key, transaction => Change(connection, transaction, caller, endpoint.Id, http.Request, read.Value!, named, guard));
+        var result = await Command.Once(connection, key, transaction => Change(connection, transaction, caller, endpoint.Id, http.Request, change, Named(bytes), guard));
         signals.Recovered.Wake();
         signals.Due(endpoint.Id);
         return result;
@@ -104,6 +95,13 @@ internal static class ChangeEndpoint
         }, transaction);
         await Audit.Done(connection, transaction, caller, moved ? "endpoint.change-url" : Action, id);
         return new KeptAnswer(StatusCodes.Status200OK, JsonSerializer.Serialize(after.Answer(), Json.Lenient), after.ETag, null);
+    }
+
+    // null takes away, and absent leaves as it is: only the text tells them apart
+    private static HashSet<string> Named(byte[] bytes)
+    {
+        using var sent = JsonDocument.Parse(bytes);
+        return sent.RootElement.EnumerateObject().Select(m => m.Name).ToHashSet(StringComparer.Ordinal);
     }
 
     private static string[] Each(IReadOnlyList<string?>? entries) => [.. (entries ?? []).Distinct().Select(e => e!)];

@@ -34,23 +34,16 @@ internal static class CreateEndpoint
     private static async Task<IResult> Handle(HttpContext http, NpgsqlDataSource database, AddressGuard guard, Secrets secrets,
         WebhookSettings settings, TimeProvider clock)
     {
-        var (caller, noCaller) = Caller.Of(http);
-        var read = await RequestBody.Read<CreateEndpointRequest>(http);
-        if (read.Problem is { } unreadable)
-            return new ProblemResult(unreadable);
-        if (EndpointChecks.Of(read.Value!) is { } malformed)
-            return new ProblemResult(malformed);
-        if (caller is null)
-            return new ProblemResult(noCaller!);
-        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
-        if (key is null)
-            return new ProblemResult(noKey!);
+        var (command, refusal) = await Command.Read<CreateEndpointRequest>(http, (body, _) => EndpointChecks.Of(body));
+        if (command is null)
+            return refusal!;
+        var (caller, request, key, _) = command;
         if (caller.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
 
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
         return await Command.Once(connection, key,
-            transaction => Create(connection, transaction, caller, read.Value!, guard, secrets, settings, clock.GetUtcNow()),
+            transaction => Create(connection, transaction, caller, request, guard, secrets, settings, clock.GetUtcNow()),
             // the kept answer holds the secret: like the secret itself it is stored encrypted
             opened: body => secrets.Open(caller.Scope, Convert.FromBase64String(body)));
     }

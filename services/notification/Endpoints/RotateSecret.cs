@@ -29,18 +29,10 @@ internal static class RotateSecret
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, Secrets secrets, TimeProvider clock)
     {
-        var (caller, noCaller) = Caller.Of(http);
-        var read = await RequestBody.Read<RotateSecretRequest>(http, optional: true);
-        if (read.Problem is { } unreadable)
-            return new ProblemResult(unreadable);
-        var hours = read.Value!.OverlapHours ?? LongestOverlap;
-        if (hours is < 0 or > LongestOverlap)
-            return new ProblemResult(Problems.Bad("/overlapHours", "A number from 0 to 24.", "应为 0 至 24 的整数。"));
-        if (caller is null)
-            return new ProblemResult(noCaller!);
-        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
-        if (key is null)
-            return new ProblemResult(noKey!);
+        var (command, refusal) = await Command.Read<RotateSecretRequest>(http, (body, _) => Check(body), optional: true);
+        if (command is null)
+            return refusal!;
+        var (caller, request, key, _) = command;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
         var (endpoint, notFound) = await Endpoint.Find(connection, caller, id, "endpoint.rotate-secret");
         if (endpoint is null)
@@ -48,9 +40,13 @@ internal static class RotateSecret
         if (caller.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
         return await Command.Once(connection, key,
-            transaction => Rotate(connection, transaction, caller, endpoint.Id, http.Request, secrets, clock.GetUtcNow(), TimeSpan.FromHours(hours)),
+            transaction => Rotate(connection, transaction, caller, endpoint.Id, http.Request, secrets, clock.GetUtcNow(), TimeSpan.FromHours(request.OverlapHours ?? LongestOverlap)),
             opened: body => secrets.Open(caller.Scope, Convert.FromBase64String(body)));
     }
+
+    private static Problem? Check(RotateSecretRequest request) => request.OverlapHours is < 0 or > LongestOverlap
+        ? Problems.Bad("/overlapHours", "A number from 0 to 24.", "应为 0 至 24 的整数。")
+        : null;
 
     private static async Task<Command.Outcome> Rotate(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller, Guid id,
         HttpRequest request, Secrets secrets, DateTimeOffset now, TimeSpan overlap)

@@ -8,8 +8,6 @@ using ServiceDefaults.Storage;
 
 namespace NotificationService;
 
-internal sealed record EmptyRequest;
-
 /// <summary>
 /// Pauses an endpoint (its messages wait) and resumes it (what waits is due at once). A disabled one is resumed, too:
 /// that is how its owner says that the receiver is mended.
@@ -42,17 +40,18 @@ internal static class SwitchEndpoint
     private static async Task<IResult> Handle(HttpContext http, string id, string action, Func<Endpoint, EndpointState?> decide,
         NpgsqlDataSource database, Signals signals, TimeProvider clock)
     {
-        var (caller, key, refusal) = await EndpointCommand.Read(http);
-        if (refusal is not null)
-            return refusal;
+        var (command, refusal) = await Command.Read(http);
+        if (command is null)
+            return refusal!;
+        var (caller, _, key, _) = command;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
-        var (endpoint, notFound) = await Endpoint.Find(connection, caller!, id, action);
+        var (endpoint, notFound) = await Endpoint.Find(connection, caller, id, action);
         if (endpoint is null)
             return new ProblemResult(notFound!);
-        if (caller!.MayManageEndpoints() is { } forbidden)
+        if (caller.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
-        var result = await Command.Once(connection, key!,
-            transaction => Change(connection, transaction, caller!, endpoint.Id, action, decide, http.Request, clock));
+        var result = await Command.Once(connection, key,
+            transaction => Change(connection, transaction, caller, endpoint.Id, action, decide, http.Request, clock));
         signals.Recovered.Wake();
         signals.Replays.Wake();
         signals.Due(endpoint.Id);
@@ -97,21 +96,5 @@ internal static class SwitchEndpoint
             insert into replay (endpoint_id, after, until, again, created_at)
             select id, disabled_from, {EventLog.LastPosition}, false, @now from endpoint where id = @id and disabled_from is not null
             """, new { id, now }, transaction);
-    }
-}
-
-/// <summary>What the commands without a body have in common.</summary>
-internal static class EndpointCommand
-{
-    public static async Task<(Caller? Caller, IdempotencyKey? Key, IResult? Refusal)> Read(HttpContext http)
-    {
-        var read = await RequestBody.Read<EmptyRequest>(http, optional: true);
-        if (read.Problem is { } unreadable)
-            return (null, null, new ProblemResult(unreadable));
-        var (caller, noCaller) = Caller.Of(http);
-        if (caller is null)
-            return (null, null, new ProblemResult(noCaller!));
-        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
-        return key is null ? (null, null, new ProblemResult(noKey!)) : (caller, key, null);
     }
 }

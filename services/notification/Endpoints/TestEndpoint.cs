@@ -24,17 +24,18 @@ internal static class TestEndpoint
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, Signals signals, TimeProvider clock)
     {
-        var (caller, key, refusal) = await EndpointCommand.Read(http);
-        if (refusal is not null)
-            return refusal;
+        var (command, refusal) = await Command.Read(http);
+        if (command is null)
+            return refusal!;
+        var (caller, _, key, _) = command;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
-        var (endpoint, notFound) = await Endpoint.Find(connection, caller!, id, "endpoint.test");
+        var (endpoint, notFound) = await Endpoint.Find(connection, caller, id, "endpoint.test");
         if (endpoint is null)
             return new ProblemResult(notFound!);
-        if (caller!.MayManageEndpoints() is { } forbidden)
+        if (caller.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
-        var result = await Command.Once(connection, key!,
-            transaction => Ping(connection, transaction, caller!, endpoint, clock.GetUtcNow()));
+        var result = await Command.Once(connection, key,
+            transaction => Ping(connection, transaction, caller, endpoint, clock.GetUtcNow()));
         signals.Due(endpoint.Id);
         return result;
     }

@@ -27,28 +27,26 @@ internal static class CreateBrokerUser
 
     private static async Task<IResult> Handle(HttpContext http, NpgsqlDataSource database, BrokerManagement broker, Secrets secrets, Signals signals, TimeProvider clock)
     {
-        var (caller, noCaller) = Caller.Of(http);
-        var read = await RequestBody.Read<CreateBrokerUserRequest>(http, optional: true);
-        if (read.Problem is { } unreadable)
-            return new ProblemResult(unreadable);
-        var checks = new Checks();
-        checks.Text(read.Value!.Description, "/description", 200, required: false);
-        if (!checks.Passed)
-            return new ProblemResult(checks.Problem);
-        if (caller is null)
-            return new ProblemResult(noCaller!);
-        var (key, noKey) = IdempotencyKey.Of(http.Request, caller.Scope, read.Bytes);
-        if (key is null)
-            return new ProblemResult(noKey!);
+        var (command, refusal) = await Command.Read<CreateBrokerUserRequest>(http, (body, _) => Check(body), optional: true);
+        if (command is null)
+            return refusal!;
+        var (caller, request, key, _) = command;
         if (caller.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
         if (!broker.IsOffered)
             return new ProblemResult(NotificationProblems.AmqpNotOffered);
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
         var result = await BrokerCommand.Once(connection, key, caller, secrets,
-            transaction => Create(connection, transaction, caller, read.Value!, broker, secrets, clock.GetUtcNow()));
+            transaction => Create(connection, transaction, caller, request, broker, secrets, clock.GetUtcNow()));
         signals.BrokerUsers.Wake();
         return result;
+    }
+
+    private static Problem? Check(CreateBrokerUserRequest request)
+    {
+        var checks = new Checks();
+        checks.Text(request.Description, "/description", 200, required: false);
+        return checks.Passed ? null : checks.Problem;
     }
 
     private static async Task<Command.Outcome> Create(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller,

@@ -19,18 +19,19 @@ internal static class RotateBrokerUser
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, BrokerManagement broker, Secrets secrets, TimeProvider clock)
     {
-        var (caller, key, refusal) = await EndpointCommand.Read(http);
-        if (refusal is not null)
-            return refusal;
+        var (command, refusal) = await Command.Read(http);
+        if (command is null)
+            return refusal!;
+        var (caller, _, key, _) = command;
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
-        var (found, notFound) = await BrokerUser.Find(connection, caller!, id, "broker-user.rotate");
+        var (found, notFound) = await BrokerUser.Find(connection, caller, id, "broker-user.rotate");
         if (found is null)
             return new ProblemResult(notFound!);
-        if (caller!.MayManageEndpoints() is { } forbidden)
+        if (caller.MayManageEndpoints() is { } forbidden)
             return new ProblemResult(forbidden);
         if (!broker.IsOffered)
             return new ProblemResult(NotificationProblems.AmqpNotOffered);
-        return await BrokerCommand.Once(connection, key!, caller!, secrets, async transaction =>
+        return await BrokerCommand.Once(connection, key, caller, secrets, async transaction =>
         {
             await BrokerUser.TakeTurn(connection, transaction);
             var user = await connection.QuerySingleOrDefaultAsync<BrokerUser>($"""
@@ -43,8 +44,8 @@ internal static class RotateBrokerUser
             await broker.PrepareVirtualHost(CancellationToken.None);
             await broker.PutUser(user.Name, password, user.Institution, CancellationToken.None);
             await broker.Disconnect(user.Name, CancellationToken.None);
-            await Audit.Done(connection, transaction, caller!, "broker-user.rotate", user.Id);
-            return BrokerCommand.Keep(StatusCodes.Status200OK, caller!, secrets, user.Answer(broker, password));
+            await Audit.Done(connection, transaction, caller, "broker-user.rotate", user.Id);
+            return BrokerCommand.Keep(StatusCodes.Status200OK, caller, secrets, user.Answer(broker, password));
         });
     }
 }

@@ -25,14 +25,15 @@ internal static class AcknowledgeInbox
 
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, TimeProvider clock)
     {
-        var (caller, key, refusal) = await EndpointCommand.Read(http);
-        if (refusal is not null)
-            return refusal;
+        var (command, refusal) = await Command.Read(http);
+        if (command is null)
+            return refusal!;
+        var (caller, _, key, _) = command;
         if (!Guid.TryParse(id, out var thing))
             return new ProblemResult(Problems.NotFound);
         await using var connection = await database.OpenConnectionAsync(http.RequestAborted);
         if (!await connection.ExecuteScalarAsync<bool>("select exists (select 1 from inbox_item where institution = @Institution and thing = @thing)",
-                new { caller!.Institution, thing }))
+                new { caller.Institution, thing }))
         {
             // somebody else's: who asks for it leaves a row
             if (await connection.ExecuteScalarAsync<bool>("select exists (select 1 from event where referral_id = @thing)", new { thing }))
@@ -41,7 +42,7 @@ internal static class AcknowledgeInbox
         }
         if (caller.MayReadInbox() is { } forbidden)
             return new ProblemResult(forbidden);
-        return await Command.Once(connection, key!, transaction => Acknowledge(connection, transaction, caller, thing, http.Request, clock.GetUtcNow()));
+        return await Command.Once(connection, key, transaction => Acknowledge(connection, transaction, caller, thing, http.Request, clock.GetUtcNow()));
     }
 
     private static async Task<Command.Outcome> Acknowledge(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller, Guid thing, HttpRequest request, DateTimeOffset now)

@@ -20,9 +20,9 @@ internal sealed class NoticeChannels(NoticeSettings settings) : IDisposable
 
     private readonly HttpClient _gateway = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { Timeout = Patience };
 
-    public Task<HandedOver> Send(Guid id, string? phone, string? email, string text, CancellationToken ct) =>
+    public Task<HandedOver> Send(Guid id, string? phone, string? email, string language, string text, CancellationToken ct) =>
         phone is not null ? Sms(id, phone, text, ct)
-        : email is not null ? Mail(id, email, text, ct)
+        : email is not null ? Mail(id, email, language, text, ct)
         : Task.FromResult(new HandedOver("none", "no-recipient", true));
 
     private async Task<HandedOver> Sms(Guid id, string phone, string text, CancellationToken ct)
@@ -44,7 +44,7 @@ internal sealed class NoticeChannels(NoticeSettings settings) : IDisposable
         }
     }
 
-    private async Task<HandedOver> Mail(Guid id, string email, string text, CancellationToken ct)
+    private async Task<HandedOver> Mail(Guid id, string email, string language, string text, CancellationToken ct)
     {
         if (settings.SmtpHost is null)
             return new("email", "no-server", true);
@@ -55,7 +55,7 @@ internal sealed class NoticeChannels(NoticeSettings settings) : IDisposable
                 smtp.Credentials = new System.Net.NetworkCredential(settings.SmtpUser, settings.SmtpPassword);
             using var mail = new MailMessage(settings.SmtpFrom, email)
             {
-                Subject = settings.Language == "zh" ? "转诊通知" : "Your referral", SubjectEncoding = Encoding.UTF8,
+                Subject = language == "zh" ? "转诊通知" : "Your referral", SubjectEncoding = Encoding.UTF8,
                 Body = text, BodyEncoding = Encoding.UTF8,
             };
             mail.Headers.Add("Message-ID", $"<{id}@referral>");

@@ -108,8 +108,10 @@ internal sealed class NoticeSender(
         {
             return new("none", "unreadable-recipient", true);
         }
-        return templates.Text(notice.Template, settings.Language, notice.ReferralNo, notice.Place, notice.StartsAt, notice.Whereabouts, notice.Bring) is { } text
-            ? await channels.Send(notice.Id, recipient.Phone, recipient.Email, text, ct)
+        // one that has no texts here, e.g. of a later version, is no reason for silence
+        var language = recipient.Language is { } preferred && NoticeTemplates.Languages.Contains(preferred) ? preferred : settings.Language;
+        return templates.Text(notice.Template, language, notice.ReferralNo, notice.Place, notice.StartsAt, notice.Whereabouts, notice.Bring) is { } text
+            ? await channels.Send(notice.Id, recipient.Phone, recipient.Email, language, text, ct)
             : new("none", "no-text", true);
     }
 

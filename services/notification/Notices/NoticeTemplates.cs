@@ -10,7 +10,7 @@ namespace NotificationService;
 internal sealed partial class NoticeTemplates
 {
     private static readonly TimeSpan ChinaTime = TimeSpan.FromHours(8);
-    private static readonly string[] Languages = ["zh", "en"];
+    public static readonly string[] Languages = ["zh", "en"];
     private static readonly HashSet<string> Known = ["no", "place", "time", "where", "bring"];
 
     private static readonly Dictionary<string, string> Usual = new()

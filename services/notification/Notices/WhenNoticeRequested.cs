@@ -14,7 +14,7 @@ internal sealed class WhenNoticeRequested(NpgsqlDataSource database, NoticeTempl
         NoticeRequests.Exchange, [NoticeRequests.Requested], typeof(WhenNoticeRequested));
 
     // after these an appointment that was told before is not the one to come to
-    private static readonly string[] Ending = ["rescheduled", "booking-cancelled", "no-show", "cancelled", "declined", "redirected", "expired"];
+    private static readonly string[] Ending = ["rescheduled", "booking-cancelled", "no-show", "cancelled", "declined", "redirected", "expired", "advised", "closed"];
 
     public async Task Consume(ConsumeContext<NoticeRequested> context)
     {

@@ -15,9 +15,13 @@ internal static class DirectoryProblems
         new("It must begin now or later", "生效时间不能早于现在"),
         new("What has held stays as it was: give a time from now on in 'from'.", "已生效的规则不可改写：from 应为现在或以后。"));
 
+    public static readonly ProblemType Mixed = new("sandbox-and-real", 409,
+        new("Sandbox and real institutions stay apart", "沙箱机构与真实机构不得混用"),
+        new("Name institutions that are all of the sandbox, or all real ('synthetic' in the directory says which).", "请填写同为沙箱或同为真实的机构（见目录中的 synthetic）。"));
+
     public static readonly ProblemType BadLines = new("bad-lines", 422,
         new("Some lines of the file are bad; nothing was stored", "文件中有错误行，未保存任何内容"),
         new("'errors' names each by line and column. Mend them, or send store=Good to keep the good lines.", "errors 按行与列列出错误。请修改后重试，或使用 store=Good 仅保存正确的行。"));
 
-    public static readonly IReadOnlyList<ProblemType> All = [SecondTightParent, Overlaps, NotYet, BadLines];
+    public static readonly IReadOnlyList<ProblemType> All = [SecondTightParent, Overlaps, NotYet, Mixed, BadLines];
 }

@@ -18,14 +18,17 @@ internal sealed record PatientNotice(string Template, string Place, DateTimeOffs
     private static readonly HashSet<string> Told =
     [
         ReferralEvents.Submitted, ReferralEvents.Accepted, ReferralEvents.Waitlisted, ReferralEvents.Declined, ReferralEvents.Redirected,
-        ReferralEvents.BookingCancelled, ReferralEvents.NoShow, ReferralEvents.Cancelled, ReferralEvents.Expired,
+        ReferralEvents.BookingCancelled, ReferralEvents.NoShow, ReferralEvents.Cancelled, ReferralEvents.Expired, ReferralEvents.Advised,
     ];
+
+    // nobody reads it, it was never about this patient, or another referral speaks
+    private static readonly HashSet<string?> EndedUntold = ["DIED", "WRONG_PATIENT", "ENTERED_IN_ERROR", "DUPLICATE"];
 
     /// <summary>The events that may concern the patient.</summary>
     public static IReadOnlyList<string> Hears =>
     [
         .. Told.Concat([ReferralEvents.Scheduled, ReferralEvents.Rescheduled, ReferralEvents.DeadlineWarning, ReferralEvents.ReturnInitiated,
-            ReferralEvents.FollowUpOverdue, ReferralEvents.Completed]).Select(name => "referral.*." + name),
+            ReferralEvents.FollowUpOverdue, ReferralEvents.Completed, ReferralEvents.Closed]).Select(name => "referral.*." + name),
     ];
 
     /// <summary>
@@ -50,6 +53,8 @@ internal sealed record PatientNotice(string Template, string Place, DateTimeOffs
             case ReferralEvents.Completed:
                 // where the way goes on, the next referral speaks
                 return now.Outcome is Outcome.PlanFinished or Outcome.NotReturned ? new(name, now.Receiver, null, time + Fresh) : null;
+            case ReferralEvents.Closed:
+                return EndedUntold.Contains(now.Reason) ? null : new(name, now.Receiver, null, time + Fresh);
             case ReferralEvents.Submitted when !now.IsUp || now.IsEmergency:
                 return null;
             default:

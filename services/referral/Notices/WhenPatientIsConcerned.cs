@@ -14,7 +14,7 @@ namespace ReferralService.Notices;
 
 /// <summary>
 /// Asks the notification service to tell the patient. It hears this service's own events, so that no move waits for it;
-/// the number goes out in a box that only the notification service opens, and its reading stands in the audit.
+/// number or e-mail address go out in a box that only the notification service opens, and its reading stands in the audit.
 /// </summary>
 internal sealed class WhenPatientIsConcerned(
     ReferralStore store, NpgsqlDataSource database, PatientKeys keys, AllianceDirectory alliance, NoticeKey key, OutboxSignal outbox, TimeProvider clock)
@@ -33,9 +33,9 @@ internal sealed class WhenPatientIsConcerned(
         var referral = found.Referral;
         await using var connection = await database.OpenConnectionAsync(context.CancellationToken);
         if (await connection.ExecuteScalarAsync<byte[]?>("select identity from patient where id = @PatientId", new { referral.PatientId }) is not { } identity
-            || PhoneOf(JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), Json.Lenient)) is not { } phone)
+            || RecipientOf(JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), Json.Lenient)) is not { } reachable)
             return;
-        var recipient = SealedBox.Seal(key.Pem!, e.Id.ToString(), JsonSerializer.Serialize(new NoticeRecipient(phone, null), Json.Lenient));
+        var recipient = SealedBox.Seal(key.Pem!, e.Id.ToString(), JsonSerializer.Serialize(reachable, Json.Lenient));
         // where to go and what to bring may say what somebody is ill with: then the institution's name has to do
         var said = notice.StartsAt is not null && !GivesAway(referral) && referral.BookingId is { } booking ? await AppointmentAdvice.Of(connection, booking) : null;
         var request = new NoticeRequested(e.Id, notice.Template, referral.ReferralNo, referral.IsEmergency,
@@ -64,11 +64,13 @@ internal sealed class WhenPatientIsConcerned(
     private static bool GivesAway(Referral referral) => referral.Sensitive || referral.PatientClass == PatientClass.Palliative
         || Sensitivity.IsTelling(referral.Department);
 
-    /// <summary>A number a text message can go to, or null.</summary>
-    private static string? PhoneOf(Identity? patient)
+    /// <summary>A number a text message can go to, else an e-mail address; null where there is neither.</summary>
+    private static NoticeRecipient? RecipientOf(Identity? patient)
     {
         var digits = string.Concat((patient?.Phone ?? "").Where(c => c is not (' ' or '-')));
-        return digits.Length is >= 7 and <= 16 && digits.TrimStart('+').All(char.IsAsciiDigit) ? digits : null;
+        return digits.Length is >= 7 and <= 16 && digits.TrimStart('+').All(char.IsAsciiDigit) ? new(digits, null, patient!.Language)
+            : patient?.Email is { } email ? new(null, email, patient.Language)
+            : null;
     }
 }
 

@@ -6,17 +6,17 @@ namespace ReferralService.Patients;
 /// <summary>Who a patient is. Kept apart from the workflow, under a key of the person's own.</summary>
 internal sealed record Identity(
     string? Name, string Sex, DateOnly? BirthDate, int? Age, string? ArchiveNo, string? MedicalRecordNo,
-    string? Address, string? Phone, IdType? IdType, string? IdNo)
+    string? Address, string? Phone, IdType? IdType, string? IdNo, string? Email = null, string? Language = null)
 {
     public static Identity Of(PatientForm form) => new(
         form.Name?.Trim(), form.Sex ?? "0", form.BirthDate, form.Age, form.ArchiveNo, form.MedicalRecordNo,
         form.Address, form.Phone, form.IdType ?? (form.IdNo is null ? null : Patients.IdType.ResidentId),
-        form.IdNo?.Trim().ToUpperInvariant());
+        form.IdNo?.Trim().ToUpperInvariant(), form.Email, form.Language);
 
     public int? BirthYear(DateTimeOffset now) => BirthDate?.Year ?? (Age is { } age ? now.Year - age : null);
 
     /// <summary>
-    /// True when nothing that says who it is stands against it; address, telephone and the numbers of a house change.
+    /// True when nothing that says who it is stands against it; address, telephone, e-mail and the numbers of a house change.
     /// </summary>
     /// <param name="birthYear">Of the one who is known, as the row has it.</param>
     public bool MayBe(Identity? known, int? birthYear, DateTimeOffset now) =>

@@ -25,6 +25,9 @@ public class Service : IAsyncLifetime
             _settings[name] = value;
     }
 
+    /// <summary>True: over sockets of the loopback, as a caller elsewhere would come, and not in memory.</summary>
+    protected virtual bool OverSockets => false;
+
     public TestDatabase Database { get; private set; } = null!;
     public string RabbitMq { get; private set; } = null!;
 
@@ -47,6 +50,8 @@ public class Service : IAsyncLifetime
     public async Task StartHost()
     {
         _host = new ServiceHost<Program>(Database.App, RabbitMq, _clock, _settings);
+        if (OverSockets)
+            _host.UseKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0));
         using var client = _host.As(null);
         // an exchange that nobody has bound a queue to yet drops what it gets
         await Eventually.Is(async () => (await client.GetStringAsync("/health/ready")).Contains("\"healthy\"}"), "the bus is up", 30);

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using FluentAssertions;
@@ -119,6 +120,49 @@ public sealed class ImportTests(ReferralHost host)
         (await Import(csv, "Good", "reason-codes", "AllianceOffice")).Status.Should().Be(HttpStatusCode.Forbidden);
         (await Import(csv, "Good", "departments", "Clinician")).Status.Should().Be(HttpStatusCode.Forbidden);
         (await Import(csv, "Good", "nothing")).Status.Should().Be(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task Sandbox_and_real_institutions_share_no_alliance_no_contract_and_no_agreement_from_a_file_or_over_the_API()
+    {
+        var (real, rehearsing) = (Codes.New(), Codes.New());
+        var made = await Import(Header.Replace("parent", "parent,synthetic") + Line(real).TrimEnd() + ",false\n" + Line(rehearsing).TrimEnd() + ",true\n", "All");
+        made.Body.GetProperty("changed").GetInt32().Should().Be(2);
+        var office = host.As(ReferralHost.County, "AllianceOffice");
+
+        var (_, members) = await Import($"alliance,institution,from\nal-county,{real},2026-01-01\nal-county,{rehearsing},2026-01-01\n", "Good", "memberships");
+        Errors(members).Should().Equal((2, "institution"));
+        members.GetProperty("changed").GetInt32().Should().Be(1, "the sandbox one is a member now");
+        await Mixed(Put(office, $"/v1/alliances/al-county/members/{real}/2026-01-01", new { }));
+
+        var number = Residents.New();
+        var (_, contracts) = await Import($"id,patientIdNo,type,clinic,district,municipal,from\nct-{real},{number},INSTITUTION_1_1_1,{ReferralHost.Township},{ReferralHost.County},{real},2026-01-01\n", "Good", "contracts");
+        Errors(contracts).Should().Equal((2, "clinic"));
+        await Mixed(host.As(ReferralHost.Township).Command("/v1/contracts", new
+        {
+            type = "INSTITUTION_1_1_1", patientIdNo = number, clinic = ReferralHost.Township, district = ReferralHost.County, municipal = real, from = "2026-01-01",
+        }));
+        await Mixed(Put(office, $"/v1/standing-agreements/sa-{real}", new { sender = real, receiver = ReferralHost.County, greenChannel = "*", from = "2026-01-01" }));
+        (await Put(host.As(ReferralHost.Stranger, "AllianceOffice"), $"/v1/alliances/al-county/members/{real}/2026-01-01", new { })).StatusCode.Should().Be(HttpStatusCode.Forbidden);
+
+        // what stands mixed, because one of them went into service, is ended like any other
+        await host.Database.Execute("update institution set synthetic = false where code = @rehearsing", new { rehearsing });
+        (await Put(office, $"/v1/alliances/al-county/members/{rehearsing}/2026-01-01", new { until = "2026-06-30" }, "*")).StatusCode.Should().Be(HttpStatusCode.OK);
+
+        static async Task Mixed(Task<HttpResponseMessage> asked)
+        {
+            var answer = await asked;
+            answer.StatusCode.Should().Be(HttpStatusCode.Conflict, await answer.Content.ReadAsStringAsync());
+            (await answer.Json()).GetProperty("code").GetString().Should().Be("sandbox-and-real");
+        }
+    }
+
+    private static Task<HttpResponseMessage> Put(HttpClient client, string path, object body, string? ifMatch = null)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Put, path) { Content = JsonContent.Create(body) };
+        if (ifMatch is not null)
+            request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
+        return client.SendAsync(request);
     }
 
     [Fact]

@@ -93,6 +93,28 @@ public sealed class TokenEndpointTests(ClientsHost host) : IClassFixture<Clients
         await Eventually.Is(async () => (await victim.Asks(host.Anonymous())).StatusCode == HttpStatusCode.OK, "who waits as told is served again");
     }
 
+    [Theory]
+    [InlineData("127.0.0.1", true)]
+    [InlineData("192.0.2.7", false)]
+    public async Task A_guesser_behind_a_known_proxy_waits_alone_and_one_who_invents_addresses_waits_all_the_same(string proxy, bool known)
+    {
+        await using var service = new ServiceHost<Program>(host.Database.App, host.RabbitMq, host.Clock, new Dictionary<string, string> { ["Proxies:Known:0"] = proxy });
+        service.UseKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0));
+        HttpClient From(string address)
+        {
+            var client = service.As(null);
+            client.DefaultRequestHeaders.TryAddWithoutValidation("X-Forwarded-For", address);
+            return client;
+        }
+        var victim = await Client();
+        var waits = false;
+        for (var i = 0; i < 60 && !waits; i++)
+            waits = (await victim.Asks(From(known ? $"198.51.100.{i}, 203.0.113.1" : $"203.0.113.{i}"), secret: "rcs_" + i)).StatusCode == HttpStatusCode.TooManyRequests;
+        waits.Should().BeTrue();
+        if (known)
+            (await victim.Asks(From("203.0.113.2"))).StatusCode.Should().Be(HttpStatusCode.OK, "another caller of the same proxy");
+    }
+
     [Fact]
     public async Task A_program_finds_everything_from_the_issuers_address()
     {

@@ -189,20 +189,21 @@ public sealed class InvariantsTests(ReferralHost host)
     [Fact]
     public async Task I9_what_is_masked_stays_out_of_lists_history_and_logs()
     {
-        const string name = "欧阳不能泄露", phone = "13977665544", words = "此话不得外传";
+        const string name = "欧阳不能泄露", phone = "13977665544", email = "leak@example.org", words = "此话不得外传";
         var referral = await A.Submitted(host, slip =>
         {
             slip["patient"]!["name"] = name;
             slip["patient"]!["phone"] = phone;
+            slip["patient"]!["email"] = email;
             slip["presentIllness"] = words;
         });
         await referral.Does("decline", new { reason = "OTHER", text = words });
         var list = await (await host.As(referral.Sender).GetAsync("/v1/referrals?as=sender&state=Declined&limit=100")).Content.ReadAsStringAsync();
-        list.Should().Contain(referral.No).And.NotContain(name).And.NotContain(phone).And.NotContain(words);
+        list.Should().Contain(referral.No).And.NotContain(name).And.NotContain(phone).And.NotContain(email).And.NotContain(words);
         foreach (var table in (string[])["referral", "history", "audit", "outbox", "slip", "patient", "idempotency_key"])
         {
             var stored = await host.Database.Query<int>($"select count(*)::int from {table} t where t::text like any (@secrets)",
-                new { secrets = (string[])[$"%{name}%", $"%{phone}%", $"%{words}%"] });
+                new { secrets = (string[])[$"%{name}%", $"%{phone}%", $"%{email}%", $"%{words}%"] });
             stored.Single().Should().Be(0, "nothing of it stands readable in {0}", table);
         }
     }

@@ -96,6 +96,102 @@ public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : ICla
         (await host.Database.Query<long>("select count(*) from audit where action = 'notify-patient' and referral_id = @Id", new { referral.Id })).Single().Should().BePositive("the reading of the number stands in the audit");
     }
 
+    private static NoticeRecipient Opened(NoticeRequested notice) => JsonSerializer.Deserialize<NoticeRecipient>(
+        SealedBox.Open(Telling.Key.ExportPkcs8PrivateKeyPem(), notice.Id.ToString(), Convert.FromBase64String(notice.Recipient)), Json.Lenient)!;
+
+    [Theory]
+    [InlineData(null, "silent@example.org", "en", null, "silent@example.org")]
+    [InlineData("内线 12", "silent@example.org", null, null, "silent@example.org")]
+    [InlineData("13800001234", "silent@example.org", "zh", "13800001234", null)]
+    public async Task A_patient_without_a_number_for_text_messages_is_told_by_e_mail_in_the_language_of_the_slip(
+        string? phone, string? email, string? language, string? byPhone, string? byEmail)
+    {
+        await using var requests = await Requests.Of(host);
+        var referral = await A.Scheduled(host, slip =>
+            slip["patient"] = new JsonObject { ["name"] = Name, ["sex"] = "1", ["age"] = 60, ["phone"] = phone, ["email"] = email, ["language"] = language });
+        Opened(await requests.Next("scheduled", referral)).Should().Be(new NoticeRecipient(byPhone, byEmail, language));
+        requests.Heard.Select(h => h.Body).Should().OnlyContain(body => !body.Contains("silent"));
+        foreach (var table in new[] { "patient", "slip", "history", "outbox", "idempotency_key", "audit" })
+            (await host.Database.Query<long>($"select count(*) from {table} t where t::text like '%silent@%'")).Single().Should().Be(0, table);
+    }
+
+    [Theory]
+    [InlineData("email", "")]
+    [InlineData("email", "nobody")]
+    [InlineData("email", "a@localhost")]
+    [InlineData("email", "a@example.org,b@example.org")]
+    [InlineData("email", "Patient <a@example.org>")]
+    [InlineData("email", "a@example.org\n")]
+    [InlineData("email", "a..b@example.org")]
+    [InlineData("email", "患者@example.org")]
+    [InlineData("language", "EN")]
+    [InlineData("language", "fr")]
+    public async Task What_is_no_single_e_mail_address_and_no_language_of_ours_is_refused(string member, string value)
+    {
+        var slip = A.UpwardSlip();
+        slip["patient"]![member] = value;
+        var answer = await host.As(ReferralHost.Township).Command("/v1/referrals", slip);
+        answer.StatusCode.Should().Be(System.Net.HttpStatusCode.BadRequest);
+        var problem = await answer.Json();
+        problem.GetProperty("errors").EnumerateArray().Select(e => e.GetProperty("pointer").GetString()).Should().Equal("/patient/" + member);
+        if (value.Length > 2)
+            problem.GetRawText().Should().NotContain(value.Trim());
+    }
+
+    [Fact]
+    public async Task Who_need_not_come_any_more_hears_it_and_of_a_death_or_a_mistake_nobody_is_told()
+    {
+        await using var requests = await Requests.Of(host);
+        foreach (var silent in new[] { "DIED", "WRONG_PATIENT", "DUPLICATE", "ENTERED_IN_ERROR" })
+            await (await A.Scheduled(host, Reachable)).Does("close", new { reason = silent, replacedBy = silent == "DUPLICATE" ? "U1" : null });
+        var advised = await (await A.Submitted(host, Reachable)).Does("advise");
+        var closed = await (await A.Scheduled(host, Reachable)).Does("close", new { reason = "OTHER_HOSPITAL" });
+        await requests.Next("advised", advised);
+        await requests.Next("closed", closed);
+        requests.Heard.Count(h => h.Notice.Notice == "closed").Should().Be(1, "one consumer hears them in order");
+    }
+
+    [Fact]
+    public async Task The_timeline_says_each_state_in_words_for_the_patient()
+    {
+        var referral = await A.Scheduled(host, Reachable);
+        await referral.Does("note", new { text = "家属陪同" });
+        await referral.Does("request-cancellation");
+        var timeline = await host.As(referral.Sender).GetAsync($"/v1/referrals/{referral.Id}/timeline").Json();
+        timeline.GetProperty("forPatient").GetProperty("zh").GetString().Should().Contain("原安排仍然有效");
+        var entries = timeline.GetProperty("entries").EnumerateArray().ToList();
+        entries.Where(e => e.TryGetProperty("forPatient", out _)).Select(e => e.GetProperty("to").GetString()).Should().EndWith(["Scheduled", "CancellationRequested"]);
+        entries.Single(e => e.GetProperty("event").GetString() == "note-added").TryGetProperty("forPatient", out _).Should().BeFalse("no state was reached");
+    }
+
+    [Fact]
+    public void Every_state_has_words_for_the_patient_that_give_nothing_away()
+    {
+        var words = Enum.GetValues<ReferralState>().Select(ReferralService.Notices.PatientWording.Of).ToList();
+        words.Should().OnlyHaveUniqueItems();
+        foreach (var (en, zh) in words.Select(w => (w.En, w.Zh)))
+        {
+            en.Should().MatchRegex("^[A-Z][a-zA-Z ,;.-]+\\.$").And.NotContainAny("diagnos", "disease", "department", "illness", "died", "patient");
+            zh.Should().EndWith("。").And.NotContainAny("诊断", "病", "科", "死", "患者");
+        }
+        ReferralService.Notices.PatientWording.Of("OfALaterVersion").Should().BeNull();
+    }
+
+    [Fact]
+    public async Task A_corrected_e_mail_address_is_the_one_that_is_used()
+    {
+        await using var requests = await Requests.Of(host);
+        static JsonObject With(string email) => new() { ["name"] = Name, ["sex"] = "1", ["birthDate"] = "1960-03-02", ["email"] = email };
+        var referral = await A.Accepted(host, slip => slip["patient"] = With("old@example.org"));
+        var corrected = await host.As(ReferralHost.Township).Command($"/v1/referrals/{referral.Id}/patient-corrections", new { patient = With("new@example.org") }, "*");
+        corrected.StatusCode.Should().Be(System.Net.HttpStatusCode.OK, await corrected.Content.ReadAsStringAsync());
+        await referral.Hears(SchedulingEvents.Booked, 1);
+        Opened(await requests.Next("scheduled", referral)).Email.Should().Be("new@example.org");
+        var file = await host.As(ReferralHost.Township, "Registrar", purpose: "PATIENT_REQUEST").GetAsync($"/v1/referrals/{referral.Id}/patient-file").Json();
+        file.GetProperty("identity").GetProperty("email").GetString().Should().Be("new@example.org");
+        file.GetProperty("earlierVersions")[0].GetProperty("identity").GetProperty("email").GetString().Should().Be("old@example.org");
+    }
+
     [Fact]
     public async Task Where_to_go_and_what_to_bring_come_from_scheduling_and_follow_the_newest_booking()
     {

@@ -11,13 +11,13 @@ namespace ReferralService.Tests.Privacy;
 [Collection("referral")]
 public sealed class ShieldedTests(ReferralHost host)
 {
-    private const string Phone = "13812345678";
+    private const string Phone = "13812345678", Email = "shielded@example.org";
     private static readonly object ForTreatment = new { purpose = "Treatment", reason = "接诊前核对病史" };
 
     /// <summary>A referral whose diagnosis stands in a sensitive set.</summary>
     public static Task<A> Tuberculosis(ReferralHost host) => A.Submitted(host, slip =>
     {
-        slip["patient"] = new JsonObject { ["name"] = "赵保密", ["sex"] = "1", ["age"] = 40, ["phone"] = Phone };
+        slip["patient"] = new JsonObject { ["name"] = "赵保密", ["sex"] = "1", ["age"] = 40, ["phone"] = Phone, ["email"] = Email };
         slip["diagnosis"] = new JsonObject { ["system"] = "ICD-10-CN", ["version"] = "2.0", ["code"] = "A15.000" };
     });
 
@@ -40,7 +40,7 @@ public sealed class ShieldedTests(ReferralHost host)
         Shows(masked).Should().BeFalse("also to its sender");
         masked.GetProperty("sensitive").GetBoolean().Should().BeTrue();
         masked.GetProperty("patient").GetProperty("name").GetString().Should().Be("赵**");
-        masked.GetRawText().Should().NotContain(Phone).And.NotContain("赵保密");
+        masked.GetRawText().Should().NotContain(Phone).And.NotContain(Email).And.NotContain("赵保密");
         (await host.As(ReferralHost.Township).GetAsync($"/v1/referrals/{referral.Id}/slip")).StatusCode.Should().Be(HttpStatusCode.Forbidden);
         (await Audited(referral, "read-patient")).Should().BeEmpty("what was masked was not read");
 
@@ -217,10 +217,11 @@ public sealed class ShieldedTests(ReferralHost host)
     [InlineData("LegalDuty", "LEGAL_DUTY", true)]
     public async Task The_purpose_decides_how_much_is_shown_and_stands_in_the_audit(string purpose, string code, bool slip)
     {
-        var referral = await A.Submitted(host, form => form["patient"] = new JsonObject { ["name"] = "钱显示", ["sex"] = "2", ["age"] = 30, ["phone"] = Phone });
+        var referral = await A.Submitted(host, form => form["patient"] = new JsonObject { ["name"] = "钱显示", ["sex"] = "2", ["age"] = 30, ["phone"] = Phone, ["email"] = Email });
         Shows(await Look(referral, ReferralHost.Tertiary, role: "Registrar", purpose: "OPERATIONS", subject: "desk-1")).Should().BeFalse();
         var shown = await (await Reveal(referral, ReferralHost.Tertiary, new { purpose, reason = "通知就诊时间" }, role: "Registrar", purpose: "OPERATIONS", subject: "desk-1")).Json();
         shown.GetProperty("identity").GetProperty("phone").GetString().Should().Be(Phone);
+        shown.GetProperty("identity").GetProperty("email").GetString().Should().Be(Email);
         shown.TryGetProperty("slip", out _).Should().Be(slip);
         shown.TryGetProperty("until", out _).Should().BeFalse();
         (await Audited(referral, "reveal")).Should().Equal("allowed desk-1 " + code);

@@ -56,6 +56,66 @@ public sealed class RateLimitTests(ReferralHost host)
             (await nobody.GetAsync("/health/live")).StatusCode.Should().Be(HttpStatusCode.OK);
     }
 
+    // a real socket: in memory nobody has an address
+    private ServiceHost<Program> Behind(string? proxy)
+    {
+        var settings = new Dictionary<string, string> { ["RateLimits:AnonymousPerSecond"] = "1", ["RateLimits:AnonymousBurst"] = "3" };
+        if (proxy is not null)
+            settings["Proxies:Known:0"] = proxy;
+        var service = new ServiceHost<Program>(host.Database.App, host.RabbitMq, host.Clock, settings);
+        service.UseKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0));
+        return service;
+    }
+
+    private static async Task<HttpStatusCode> From(HttpClient client, string forwardedFor)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/referrals");
+        request.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor);
+        return (await client.SendAsync(request)).StatusCode;
+    }
+
+    // a hundred requests at one a second and a burst of three: sooner or later one waits, if they count as one
+    private static async Task<bool> AreOne(HttpClient client, Func<int, string> forwardedFor)
+    {
+        for (var i = 0; i < 100; i++)
+            if (await From(client, forwardedFor(i)) == HttpStatusCode.TooManyRequests)
+                return true;
+        return false;
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("127.0.0.0/8")]
+    public async Task Behind_a_proxy_that_is_known_each_caller_counts_for_itself_whatever_it_wrote_before_the_proxy(string proxy)
+    {
+        await using var service = Behind(proxy);
+        var client = service.As(null);
+        (await AreOne(client, _ => "203.0.113.1")).Should().BeTrue();
+        (await From(client, "203.0.113.2")).Should().Be(HttpStatusCode.Unauthorized, "another caller");
+        (await AreOne(client, i => $"198.51.100.{i}, 203.0.113.1")).Should().BeTrue("the proxy appended the last one, the caller invented the first");
+        (await AreOne(client, i => $"203.0.113.{i + 10}")).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("192.0.2.7")]
+    public async Task What_an_unknown_proxy_says_of_its_caller_changes_nothing(string? proxy)
+    {
+        await using var service = Behind(proxy);
+        (await AreOne(service.As(null), i => $"203.0.113.{i}")).Should().BeTrue();
+    }
+
+    [Theory]
+    [InlineData("0.0.0.0/0")]
+    [InlineData("::/0")]
+    [InlineData("nginx")]
+    [InlineData("")]
+    public async Task Nobody_starts_with_all_the_world_or_nonsense_for_a_proxy(string proxy)
+    {
+        await using var service = new ServiceHost<Program>(host.Database.App, host.RabbitMq, host.Clock, new Dictionary<string, string> { ["Proxies:Known:0"] = proxy });
+        service.Invoking(s => s.As(null)).Should().Throw<InvalidOperationException>().WithMessage("*Proxies:Known*");
+    }
+
     [Theory]
     [InlineData("/v1/referrals", "private, no-cache")]
     [InlineData("/v1/referrals/nothing", "no-store")]

@@ -169,6 +169,10 @@ internal sealed record PatientForm
     public string? MedicalRecordNo { get; init; }
     public string? Address { get; init; }
     public string? Phone { get; init; }
+    /// <summary>Where notices go when there is no number for text messages.</summary>
+    public string? Email { get; init; }
+    /// <summary>Of notices: zh or en; absent: that of the installation.</summary>
+    public string? Language { get; init; }
     public IdType? IdType { get; init; }
     public string? IdNo { get; init; }
     /// <summary>Code of the grid of residence (居住网格), where it is known.</summary>
@@ -191,6 +195,8 @@ internal sealed record PatientForm
         checks.Text(MedicalRecordNo, at + "/medicalRecordNo", 64, required: false);
         checks.Text(Address, at + "/address", 200, required: false);
         checks.Text(Phone, at + "/phone", 40, required: false);
+        checks.That(Email is null || EmailAddress.IsOne(Email), at + "/email", "One e-mail address, e.g. name@example.org.", "应为一个电子邮箱地址，例如 name@example.org。");
+        checks.That(Language is null or "zh" or "en", at + "/language", "zh or en.", "应为 zh 或 en。");
         checks.Text(IdNo, at + "/idNo", 40, required: false);
         checks.Text(Grid, at + "/grid", 40, required: false);
         if (IdNo is null || (IdType ?? Patients.IdType.ResidentId) != Patients.IdType.ResidentId)

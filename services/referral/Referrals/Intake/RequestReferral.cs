@@ -43,7 +43,7 @@ internal sealed class RequestReferral(IntakeDesk intake, MoveRunner runner, Move
         .Accepts<PatientRequest>("application/json").Produces<CommandAnswer>(201).RefusesLikeACommand()
         .Example(new PatientRequest
         {
-            Patient = new() { Name = "张演示", Sex = "1", Age = 67, IdNo = "210699195803141111", Phone = "13800001234" },
+            Patient = new() { Name = "张演示", Sex = "1", Age = 67, IdNo = "210699195803141111", Phone = "13800001234", Email = "zhang@example.org", Language = "zh" },
             Channel = Channel.APP, Complaint = "右侧肢体无力，希望到上级医院就诊",
         }, CommandAnswer.Example with { State = "Draft", Sequence = 0, WaitingFor = "sender", AvailableActions = [] });
 

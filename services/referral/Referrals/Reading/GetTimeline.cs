@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using ReferralService.Alliances;
+using ReferralService.Notices;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
 
@@ -11,7 +12,7 @@ internal sealed class GetTimeline(Wall wall, GetReferral referrals, SlipReader s
 {
     public static void Map(IEndpointRouteBuilder routes) => routes
         .MapGet("/v1/referrals/{id}/timeline", (string id, HttpContext http, GetTimeline get) => get.Handle(http, id))
-        .Describe("getTimeline", "Referrals", "Every step of a referral in order; a draft's steps for the sender only, but for what was attached to it.")
+        .Describe("getTimeline", "Referrals", "Every step of a referral in order, each state also in words for the patient; a draft's steps for the sender only, but for what was attached to it.")
         .Produces<Timeline>().Refuses(400, 403, 404);
 
     private sealed record Row(
@@ -40,17 +41,18 @@ internal sealed class GetTimeline(Wall wall, GetReferral referrals, SlipReader s
             """, new { referral.Id, drafts });
         var alliance = directory.Current;
         var shielded = access.ShieldedFrom(caller!, referral);
-        return TypedResults.Ok(new Timeline(referral.ReferralNo, referral.State, [.. rows.Select(r => new TimelineEntry(
+        return TypedResults.Ok(new Timeline(referral.ReferralNo, referral.State, PatientWording.Of(referral.State), [.. rows.Select(r => new TimelineEntry(
             r.Sequence, r.Event, r.Verb, r.FromState, r.ToState, r.Leg, r.At,
             new(r.Institution, alliance.NameOf(r.Institution)), r.Role, r.OnBehalfOf, shielded ? null : r.Reason,
-            r.Detail is null || shielded ? null : JsonNode.Parse(r.Detail), words ? slips.Words(r.WrappedKey, r.Words) : null))]));
+            r.Detail is null || shielded ? null : JsonNode.Parse(r.Detail), words ? slips.Words(r.WrappedKey, r.Words) : null,
+            r.FromState == r.ToState ? null : PatientWording.Of(r.ToState)))]));
     }
 }
 
-/// <summary>The steps of one referral.</summary>
-internal sealed record Timeline(string ReferralNo, string State, IReadOnlyList<TimelineEntry> Entries);
+/// <summary>The steps of one referral. <c>forPatient</c> is what may be shown to the patient, in both languages.</summary>
+internal sealed record Timeline(string ReferralNo, string State, Text? ForPatient, IReadOnlyList<TimelineEntry> Entries);
 
 /// <summary>One step: the event, the states around it and who acted for which institution.</summary>
 internal sealed record TimelineEntry(
     long? Sequence, string Event, string Verb, string? From, string To, int Leg, DateTimeOffset At, Named Institution,
-    string Role, string? OnBehalfOf, string? Reason, JsonNode? Detail, string? Text);
+    string Role, string? OnBehalfOf, string? Reason, JsonNode? Detail, string? Text, Text? ForPatient);
