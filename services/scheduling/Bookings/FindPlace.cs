@@ -28,20 +28,15 @@ internal static class FindPlace
         """;
 
     // the hour stays: only the bed is another one
-    private const string Bed = """
-        select b.id as bed_id, w.department, case n.resource when 'Bed' then 'Bed' else 'Ward' end as resource,
+    private const string Bed = $"""
+        select b.id as bed_id, wd.department, {Fitting.BedResource} as resource,
                greatest(@StartsAt, @Now) as starts_at, greatest(@StartsAt, @Now) + @BedIsKept as ends_at
-        from need n, ward w
-        join bed b on b.ward_id = w.id
-        where n.referral_id = @ReferralId and w.institution = @Institution and b.withdrawn_at is null
-          and case n.resource
-                when 'Bed' then w.eligibility is null and w.department = n.department
-                when 'Ward' then w.eligibility is null or w.eligibility = any (n.eligibility)
-                else w.eligibility = any (n.eligibility)
-              end
+        from need n, ward wd
+        join bed b on b.ward_id = wd.id
+        where n.referral_id = @ReferralId and wd.institution = @Institution and b.withdrawn_at is null and {Fitting.WardSuits}
           and not exists (select from booking k
                           where k.bed_id = b.id and k.during && tstzrange(greatest(@StartsAt, @Now), null))
-        order by w.eligibility is null, w.department is distinct from n.department, w.name, b.label
+        order by wd.eligibility is null, wd.department is distinct from n.department, wd.name, b.label
         limit 1
         """;
 }
