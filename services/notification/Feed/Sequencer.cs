@@ -52,8 +52,6 @@ internal sealed class Sequencer(
         var now = clock.GetUtcNow();
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
-        // a statement of its own: the ones after it see everything the sequencer before us committed
-        await connection.ExecuteAsync("select pg_advisory_xact_lock(@Lock)", new { Lock }, transaction);
         var arrivals = await Arrived(connection, transaction, now);
         if (arrivals.Count == 0)
             return false;
@@ -75,8 +73,12 @@ internal sealed class Sequencer(
         return arrivals.Count >= BatchSize;
     }
 
-    private static async Task<IReadOnlyList<Arrival>> Arrived(NpgsqlConnection connection, NpgsqlTransaction transaction, DateTimeOffset now) =>
-        (await connection.QueryAsync<Arrival>("""
+    private static async Task<IReadOnlyList<Arrival>> Arrived(NpgsqlConnection connection, NpgsqlTransaction transaction, DateTimeOffset now)
+    {
+        await using var rows = await connection.QueryMultipleAsync("""
+            -- a statement of its own: the ones after it see everything the sequencer before us committed
+            select pg_advisory_xact_lock(@Lock) is null;
+
             -- what is new, and what was held long enough; what else is held is not looked at again and again
             with woken as materialized (
                 (select id, referral_id from arrival where hold_until is null order by id limit @BatchSize)
@@ -92,8 +94,10 @@ internal sealed class Sequencer(
             from due join arrival a using (id)
             left join progress p on p.referral_id = a.referral_id
             order by a.id
-            """, new { BatchSize, Now = now }, transaction)).AsList();
-
+            """, new { Lock, BatchSize, Now = now }, transaction);
+        await rows.ReadSingleAsync<bool>();
+        return (await rows.ReadAsync<Arrival>()).AsList();
+    }
 
     private sealed record Addressed(long Position, Party Party);
 
@@ -103,13 +107,17 @@ internal sealed class Sequencer(
 
     private static async Task<Fan> FanOut(NpgsqlConnection connection, NpgsqlTransaction transaction, Turn turn)
     {
-        var first = 1 + await connection.ExecuteScalarAsync<long>($"select {EventLog.LastPosition}", transaction: transaction);
-        var parties = turn.Told.SelectMany((told, i) => PartiesOf(told.Arrival).Select(party => new Addressed(first + i, party))).ToArray();
-        var subscribers = (await connection.QueryAsync<Subscriber>($"""
+        var told = turn.Told.Select(t => PartiesOf(t.Arrival)).ToArray();
+        await using var rows = await connection.QueryMultipleAsync($"""
+            select 1 + {EventLog.LastPosition};
+
             select {Subscriber.Columns}
             from endpoint
             where institution = any(@Institutions) and state <> 'Disabled' and deleted_at is null
-            """, new { Institutions = parties.Select(a => a.Party.Institution).Distinct().ToArray() }, transaction)).ToLookup(s => s.Institution);
+            """, new { Institutions = told.SelectMany(those => those).Select(p => p.Institution).Distinct().ToArray() }, transaction);
+        var first = await rows.ReadSingleAsync<long>();
+        var subscribers = (await rows.ReadAsync<Subscriber>()).ToLookup(s => s.Institution);
+        var parties = told.SelectMany((those, i) => those.Select(party => new Addressed(first + i, party))).ToArray();
         var messages = from addressed in parties
                        let arrival = turn.Told[(int)(addressed.Position - first)].Arrival
                        from subscriber in subscribers[addressed.Party.Institution]
