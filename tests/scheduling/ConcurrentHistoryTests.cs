@@ -57,6 +57,7 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
             """, new { hospital.Code })).ToHashSet();
         await scheduling.HearsAtOnce(patients.Where(p => lost.Contains(p.Referral.Id)).Select(p => p.Referral.BookingCancelled()));
         // whoever was passed over while he was being changed is found by a round
+        await scheduling.ServesPassedOver();
         await Eventually.Is(async () => (await WaitInVain(hospital)).Count == 0, "nobody waits while a place is free that fits him");
     }
 

@@ -77,7 +77,7 @@ public sealed class HandBedsTests(Scheduling scheduling)
 
         moved.StatusCode.Should().Be(HttpStatusCode.Created);
         (await scheduling.SaidTypes(referral)).Should().Equal("booked", "rescheduled");
-        var beds = await scheduling.Database.Query<Guid>("select ward_id from booking k join bed b on b.id = k.bed_id where k.referral_id = any (@ids) and k.state = 'Booked' order by k.created_at",
+        var beds = await scheduling.Database.Query<Guid>("select ward_id from booking k join bed b on b.id = k.bed_id where k.referral_id = any (@ids) and k.state = 'Booked' order by array_position(@ids, k.referral_id)",
             new { ids = new[] { referral.Id, waits.Id } });
         beds.Should().Equal(other, ward);
         var last = A.Referral(hospital).Needs("Bed");

@@ -73,12 +73,12 @@ public sealed class LongWaitTests(Scheduling scheduling) : IClassFixture<Schedul
         await Eventually.Is(async () => (await scheduling.Database.Query<int>(
             "select count(*)::int from capacity_told where department = @department and free <> '[]'", new { department })).Single() == 4, "all have told what is free");
 
-        (await Candidates(real, clinic)).Should().Equal(other.Code);
+        (await Candidates(real, clinic)).Should().BeEquivalentTo([other.Code, unheard.Code], "of whom nobody heard is no sandbox");
         (await Candidates(trial, trial.Sender)).Should().Equal(sandbox.Code);
 
         // the sandbox goes live: it is heard of with a real patient, and stays real whatever is heard late
         await scheduling.Hears(Ahead(sandbox).Accepted(), Ahead(sandbox).Synthetic().Accepted());
-        (await Candidates(real, clinic)).Should().BeEquivalentTo([other.Code, sandbox.Code]);
+        (await Candidates(real, clinic)).Should().BeEquivalentTo([other.Code, unheard.Code, sandbox.Code]);
         (await Candidates(trial, trial.Sender)).Should().BeEmpty();
     }
 

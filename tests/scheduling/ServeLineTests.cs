@@ -73,6 +73,7 @@ public sealed class ServeLineTests(Scheduling scheduling) : IClassFixture<Schedu
             await change.RollbackAsync();
         }
 
+        await scheduling.ServesPassedOver();
         await Eventually.Is(async () => (await scheduling.SaidTypes(first)).SequenceEqual(["no-capacity", "booked"]), "he is served");
     }
 

@@ -79,10 +79,6 @@ internal static class BookPlace
             var line = need.Lines.FirstOrDefault(l => l.Name == name);
             if (line == default)
                 return SchedulingProblems.OtherPlace;
-            // a crowd at one slot: who comes when it is full need not stand in the line to learn it
-            if (await ChooseSlot.Find(change, need, line, request.SlotId!.Value, request.BeyondCapacity) is (null, { } hopeless))
-                return hopeless;
-            await Line.Pass(change, [line]);
             var (place, impossible) = await ChooseSlot.Find(change, need, line, request.SlotId!.Value, request.BeyondCapacity);
             if (place is null)
                 return impossible!;

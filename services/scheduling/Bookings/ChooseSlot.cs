@@ -6,14 +6,26 @@ using ServiceDefaults.Http;
 
 namespace SchedulingService.Bookings;
 
-/// <summary>A slot that a person chose for a referral: whether it can be had. Its line was passed.</summary>
+/// <summary>A slot that a person chose for a referral: whether it can be had.</summary>
 internal static class ChooseSlot
 {
     private sealed record Chosen(Guid Id, string Department, string Resource, string? Clinician, DateTimeOffset StartsAt, DateTimeOffset EndsAt,
         int Capacity, int Overbook, int Taken, bool IsFor, bool Reserved, DateTimeOffset? OpensAt, DateOnly? PoolWeek);
 
-    /// <summary>The place, or 422 for a slot of another kind, 409 with alternatives for one that is full or reserved for others.</summary>
+    /// <summary>
+    /// Passes the line, and the place, or 422 for a slot of another kind, 409 with alternatives for one that is full or
+    /// reserved for others.
+    /// </summary>
     public static async Task<(Place?, Problem?)> Find(Change change, Need need, Line line, Guid slotId, bool beyondCapacity)
+    {
+        // a crowd at one slot: who comes when it is full need not stand in the line to learn it
+        if (await Look(change, need, line, slotId, beyondCapacity) is (null, { } hopeless))
+            return (null, hopeless);
+        await Line.Pass(change, [line]);
+        return await Look(change, need, line, slotId, beyondCapacity);
+    }
+
+    private static async Task<(Place?, Problem?)> Look(Change change, Need need, Line line, Guid slotId, bool beyondCapacity)
     {
         var slot = await change.Connection.QuerySingleOrDefaultAsync<Chosen>($"""
             select s.id, s.department, s.resource, s.clinician, s.starts_at, s.ends_at, s.capacity, s.overbook, s.taken,

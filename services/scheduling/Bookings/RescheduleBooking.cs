@@ -49,10 +49,8 @@ internal static class RescheduleBooking
                 return stale;
             if (old.State != BookingState.Booked)
                 return CancelBooking.Ended(old);
-            // a crowd at one slot: who comes when it is full need not stand in the line to learn it
-            if (old.BedId is null && await FindSlot(change, need, old, request.SlotId) is (null, { } hopeless))
-                return hopeless;
-            await Line.Pass(change, [old.Line]);
+            if (old.BedId is not null)
+                await Line.Pass(change, [old.Line]);
             var (place, impossible) = (old.BedId, request.WardId) switch
             {
                 (null, null) => await FindSlot(change, need, old, request.SlotId),

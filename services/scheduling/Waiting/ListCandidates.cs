@@ -37,9 +37,10 @@ internal static class ListCandidates
         from waiting w
         join need n using (referral_id)
         join capacity_told t on t.resource = n.resource and (t.department = n.department or n.resource in ('Ward', 'Visit'))
-        -- sandbox and real institutions do not mix; of whom no referral was ever heard nobody knows which he is
-        join institution i on i.code = t.institution and i.synthetic = n.synthetic
-        where n.referral_id = @ReferralId and t.institution not in (n.receiver, n.sender) and t.institution <> all (n.tried) and t.free <> '[]'
+        left join institution i on i.code = t.institution
+        -- sandbox and real institutions do not mix; of whom no referral was ever heard counts as real
+        where n.referral_id = @ReferralId and coalesce(i.synthetic, false) = n.synthetic
+          and t.institution not in (n.receiver, n.sender) and t.institution <> all (n.tried) and t.free <> '[]'
         """;
 
     private static async Task<IResult> List(HttpContext http, string referral, NpgsqlDataSource database, TimeProvider clock)

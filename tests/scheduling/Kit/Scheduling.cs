@@ -26,6 +26,9 @@ public sealed class Scheduling : IAsyncLifetime
     public TestDatabase Database { get; private set; } = null!;
     public TestClock Clock { get; } = new(Monday);
 
+    /// <summary>The round that serves whoever was passed over.</summary>
+    public Task ServesPassedOver() => Host.Services.GetRequiredService<Waiting.ServePassedOver>().Round.Look(CancellationToken.None);
+
     public async Task InitializeAsync()
     {
         Database = await TestDatabase.Create(Name, typeof(Program).Assembly);
@@ -34,6 +37,8 @@ public sealed class Scheduling : IAsyncLifetime
         {
             ["Capacity:TellEvery"] = "00:00:00.1", ["Sessions:LookEvery"] = "00:00:00.2",
             ["Bookings:LookEvery"] = "00:00:00.1", ["Waiting:LookEvery"] = "00:00:00.1",
+            // a round that serves whoever was passed over would hide that he was: tests go it where they mean it
+            ["Waiting:ServeEvery"] = "1.00:00:00",
             ["Retention:LookEvery"] = "00:00:01",
         });
         var bus = Host.Services.GetRequiredService<IBusControl>();
