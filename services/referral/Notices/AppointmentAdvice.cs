@@ -20,7 +20,9 @@ internal sealed class AppointmentAdvice(NpgsqlDataSource database)
         if (facts.Place is null && facts.Bring is not { Count: > 0 })
             return;
         await using var connection = await database.OpenConnectionAsync();
+        // it waits for no disk of its own: the move that follows does, and with its commit this one is safe, too
         await connection.ExecuteAsync("""
+            select set_config('synchronous_commit', 'off', true);
             insert into appointment_advice (booking_id, referral_id, place, bring)
             select @BookingId, id, @Place, @bring from referral where id = @ReferralId
             on conflict (booking_id) do update set place = excluded.place, bring = excluded.bring
