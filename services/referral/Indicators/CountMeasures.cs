@@ -8,23 +8,58 @@ namespace ReferralService.Indicators;
 /// <summary>Counts the measures with SQL: all figures of one question from one snapshot of the tables.</summary>
 internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings settings)
 {
+    // a report reads on five connections at most, and as many of them are left to the moves
+    private const int AtOnce = 2;
+
+    private readonly SemaphoreSlim _places = new(AtOnce);
+
     /// <summary>The figures, and the moment up to which everything is in them.</summary>
     public async Task<(Counted Counted, DateTimeOffset AsOf)> Run(Question question, CancellationToken ct = default)
     {
+        var (counted, asOf) = await Run([question], ct);
+        return (counted[0], asOf);
+    }
+
+    /// <summary>The same of several questions about one moment, at most two.</summary>
+    public async Task<(IReadOnlyList<Counted> Counted, DateTimeOffset AsOf)> Run(IReadOnlyList<Question> questions, CancellationToken ct = default)
+    {
+        await _places.WaitAsync(ct);
+        try
+        {
+            await using var connection = await database.OpenConnectionAsync(ct);
+            // it holds the moment open for the others
+            await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+            var (moment, countedAt) = await connection.QuerySingleAsync<(string, DateTime)>("select pg_export_snapshot(), counted_at from measure_progress", transaction: transaction);
+            return (await Task.WhenAll(questions.Select(question => Count(question, moment, ct))), new(countedAt, TimeSpan.Zero));
+        }
+        finally
+        {
+            _places.Release();
+        }
+    }
+
+    private async Task<Counted> Count(Question question, string moment, CancellationToken ct)
+    {
+        var parameters = Parameters(question, settings);
+        var counting = At(moment, async read => (await read.QueryAsync<Tally>(Referrals, parameters)).AsList(), ct);
+        var (legs, missed) = await At(moment, async read => (
+            (await read.QueryAsync<Tally>(Legs, parameters)).ToDictionary(t => t.Key),
+            (await read.QueryAsync<MissedDeadline>(Missed, parameters)).AsList()), ct);
+        var referrals = (await counting).ToDictionary(t => t.Key);
+        // an institution may have had a leg of a referral that went on to another
+        var keys = referrals.Keys.Union(legs.Keys).Order(StringComparer.Ordinal);
+        return new([.. keys.Select(key => With(referrals.GetValueOrDefault(key) ?? new Tally { Key = key }, legs.GetValueOrDefault(key)))], missed);
+    }
+
+    // beside the others, and of the same moment
+    private async Task<T> At<T>(string moment, Func<NpgsqlConnection, Task<T>> read, CancellationToken ct)
+    {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
+        // its name is PostgreSQL's own, and this statement takes no parameters
+        await connection.ExecuteAsync($"set transaction snapshot '{moment}'", transaction: transaction);
         await transaction.PlanForReport(ct);
-        var parameters = Parameters(question, settings);
-        var asOf = await connection.ExecuteScalarAsync<DateTime>("select counted_at from measure_progress", transaction: transaction);
-        var referrals = (await connection.QueryAsync<Tally>(Referrals, parameters, transaction)).AsList();
-        var legs = (await connection.QueryAsync<Tally>(Legs, parameters, transaction)).ToDictionary(t => t.Key);
-        var missed = (await connection.QueryAsync<MissedDeadline>(Missed, parameters, transaction)).AsList();
-        // an institution may have had a leg of a referral that went on to another
-        var keys = referrals.Select(t => t.Key).Union(legs.Keys).Order(StringComparer.Ordinal);
-        var byKey = referrals.ToDictionary(t => t.Key);
-        return (new(
-            [.. keys.Select(key => With(byKey.GetValueOrDefault(key) ?? new Tally { Key = key }, legs.GetValueOrDefault(key)))], missed),
-            new(asOf, TimeSpan.Zero));
+        return await read(connection);
     }
 
     private static Tally With(Tally t, Tally? legs) => legs is null ? t : t with

@@ -37,9 +37,8 @@ internal sealed class GetIndicators(CountMeasures count, Reach reach, AllianceDi
         var (question, _, refused) = await reach.Of(http, filter, "indicators");
         if (refused is not null)
             return new ProblemResult(refused);
-        var (whole, asOf) = await count.Run(question!, http.RequestAborted);
-        var members = by is null ? null : (await count.Run(question! with { ByMember = true }, http.RequestAborted)).Counted;
-        var report = Report(question!, filter, whole, members, asOf);
+        var (counted, asOf) = await count.Run(by is null ? [question!] : [question!, question! with { ByMember = true }], http.RequestAborted);
+        var report = Report(question!, filter, counted[0], by is null ? null : counted[1], asOf);
         return csv ? CsvText.Answer("indicators.csv", Lines(report)) : TypedResults.Ok(report);
     }
 

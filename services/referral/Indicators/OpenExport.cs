@@ -53,7 +53,7 @@ internal sealed class OpenExport(CountMeasures count, AllianceDirectory director
                 var to = from.AddMonths(3).AddDays(-1);
                 if (to.AddDays(30) >= today)
                     continue;
-                var (counted, _) = await count.Run(new(directory.Current.MembersOf(alliance), true, true, from, to, false), ct);
+                var (counted, _) = await count.Run(new Question(directory.Current.MembersOf(alliance), true, true, from, to, false), ct);
                 var tally = counted.Tallies.Count == 0 ? new Tally() : counted.Tallies[0];
                 rows.AddRange(Definitions.All.SelectMany(d => d.Figures.Select(f =>
                     new OpenFigure(alliance, from, to, d.No, d.Code, f.Name, f.Unit, Few(f.SpeaksOf(tally)) ? null : f.Of(tally), Few(f.SpeaksOf(tally))))));
