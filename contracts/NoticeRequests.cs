@@ -1,7 +1,8 @@
 namespace Referrals.Contracts;
 
 /// <summary>
-/// Asks the notification service to tell a patient something. Private between the two services: it goes over an exchange
+/// Asks the notification service to tell a patient something, or without a recipient to tell nothing of the referral that
+/// still waits. Private between the two services: it goes over an exchange
 /// of its own, never into the log for the outside, and who is told is encrypted to the notification service's key.
 /// </summary>
 /// <param name="Id">The same on every repetition.</param>
@@ -11,7 +12,8 @@ namespace Referrals.Contracts;
 /// <param name="Place">Name of the institution the reader is to go to or hears from.</param>
 /// <param name="StartsAt">When the reader is to be there.</param>
 /// <param name="ExpiresAt">After this nobody needs it any more: it is dropped.</param>
-/// <param name="Recipient">Telephone number or e-mail address in a sealed box, base64.</param>
+/// <param name="Recipient">Telephone number or e-mail address in a sealed box, base64. Empty: nobody is told, and what was to
+/// be told of the referral before <paramref name="Sequence"/> is dropped.</param>
 /// <param name="Where">Where in the institution; absent where its name alone would give the illness away.</param>
 /// <param name="Bring">What to bring, one thing each; absent: what is usual.</param>
 /// <param name="Sequence">Of the event it tells of: news of an appointment takes the place of older news that was not sent yet.</param>

@@ -63,7 +63,7 @@ internal static class Registration
     public static void AddNotices(this WebApplicationBuilder builder)
     {
         builder.Services.AddSingleton(NoticeSettings.From(builder.Configuration));
-        builder.Services.AddSingleton(services => new NoticeTemplates(services.GetRequiredService<IConfiguration>()));
+        builder.Services.AddSingleton<NoticeTemplates>();
         builder.Services.AddSingleton<NoticeChannels>();
         builder.Services.AddHostedService<NoticeSender>();
         builder.Services.AddHostedService<InboxWriter>();

@@ -10,10 +10,10 @@ namespace Faults;
 /// </summary>
 internal static class Patients
 {
-    private const string Name = "甄密", Region = "210699", Phone = "1397777", Address = "保密路", Illness = "隐语症", DoctorsPhone = "1387777";
+    private const string Name = "甄密", Region = "210699", Phone = "1397777", Email = "unseen7777", Address = "保密路", Illness = "隐语症", DoctorsPhone = "1387777";
 
     /// <summary>What must be in no log, trace, metric, event, notice or problem; to .NET and PostgreSQL the same.</summary>
-    public const string Marks = "甄密|210699[0-9]{11}[0-9X]|13[98]7777[0-9]{4}|保密路|隐语症";
+    public const string Marks = "甄密|210699[0-9]{11}[0-9X]|13[98]7777[0-9]{4}|unseen7777|保密路|隐语症";
 
     private static readonly Regex Any = new(Marks), Escaped = new(@"\\u([0-9a-fA-F]{4})");
 
@@ -37,7 +37,7 @@ internal static class Patients
         {
             ["name"] = Name + (char)('一' + n % 2000), ["sex"] = male ? "1" : "2", ["birthDate"] = born.ToString("yyyy-MM-dd"),
             ["idType"] = "ResidentId", ["idNo"] = Checked($"{Region}{born:yyyyMMdd}{number:000}"),
-            ["phone"] = $"{Phone}{n % 10_000:0000}", ["address"] = $"演示市{Address}{n}号",
+            ["phone"] = $"{Phone}{n % 10_000:0000}", ["email"] = $"{Email}.{n}@example.org", ["address"] = $"演示市{Address}{n}号",
         };
         slip["to"] = new JsonObject { ["institution"] = to, ["department"] = department };
         slip["impression"] = "高血压3级 " + Illness;

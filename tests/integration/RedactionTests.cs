@@ -4,7 +4,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Dapper;
 using Deployed;
 using FluentAssertions;
@@ -16,6 +15,7 @@ using Npgsql;
 using TestKit;
 using Xunit;
 using Xunit.Abstractions;
+using static TestKit.KnownPatient;
 
 namespace Integration.Tests;
 
@@ -25,32 +25,12 @@ namespace Integration.Tests;
 /// </summary>
 public sealed class RedactionTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
-    private const string Name = "欧阳密语";
-    private const string IdNo = "110101199003074215";
-    private const string Phone = "13987650123";
-    private const string Email = "nowhere-to-be-found@example.org";
-    private const string Street = "演示市隐名路九十九号";
-    private const string Words = "突发言语不清伴右侧无力密";
-
-    // as it is, in an address, in base 64 and in hexadecimal
-    private static readonly string[] Secrets =
-    [
-        .. new[] { Name, IdNo, Phone, Email, Street, Words }.SelectMany(s => new[]
-            { s, Uri.EscapeDataString(s), Convert.ToBase64String(Encoding.UTF8.GetBytes(s)), Convert.ToHexStringLower(Encoding.UTF8.GetBytes(s)) }).Distinct(),
-    ];
-
     private static JsonObject Slip()
     {
         var slip = A.Slip("01");
-        slip["patient"] = new JsonObject { ["name"] = Name, ["sex"] = "1", ["birthDate"] = "1990-03-07", ["idNo"] = IdNo, ["phone"] = Phone, ["email"] = Email, ["address"] = Street };
-        slip["presentIllness"] = Words;
+        KnownPatient.PutInto(slip);
         return slip;
     }
-
-    private static bool Tells(string text, string secret) => text.Contains(secret, StringComparison.Ordinal)
-        || text.Contains("\\u", StringComparison.Ordinal) && Escaped.Replace(text, m => ((char)Convert.ToInt32(m.Groups[1].Value, 16)).ToString()).Contains(secret, StringComparison.Ordinal);
-
-    private static readonly Regex Escaped = new(@"\\u([0-9a-fA-F]{4})");
 
     [Fact]
     public async Task A_whole_life_leaves_no_value_of_the_patient_in_log_metric_message_notice_webhook_problem_or_statement()

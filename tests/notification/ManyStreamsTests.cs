@@ -9,20 +9,17 @@ public sealed class ManyStreamsTests(ManyStreamsTests.OnSockets service) : IClas
     }
 
     private const int Institutions = 20, StreamsOfEach = 50, Patience = 120;
-    private const long MostBytes = 256_000_000;
 
     [Fact]
     public async Task A_thousand_streams_get_each_event_once_and_in_order_and_go_on_where_they_were_after_a_restart()
     {
         var referrals = Enumerable.Range(0, Institutions).Select(_ => A.Referral()).ToArray();
-        var before = GC.GetTotalMemory(forceFullCollection: true);
         var streams = await Open(referrals.SelectMany(r => Enumerable.Repeat((Referral: r, LastId: (string?)null), StreamsOfEach)));
         try
         {
             foreach (var referral in referrals)
                 await service.Publish(referral.Story(5));
             await Have(streams, [1, 2, 3, 4, 5]);
-            (GC.GetTotalMemory(forceFullCollection: true) - before).Should().BeLessThan(MostBytes, "both ends of a thousand streams");
             await service.StopHost();
             await Eventually.Is(() => Task.FromResult(streams.All(s => s.Source.Ended)), "a service that stops ends its streams", Patience);
         }

@@ -50,6 +50,20 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
         return request;
     }
 
+    private async Task<Guid> Silence(string no, long sequence)
+    {
+        var id = Guid.CreateVersion7();
+        var body = new NoticeRequested(id, "cancelled", no, false, "", null, DateTimeOffset.UnixEpoch, "", Sequence: sequence);
+        await service.Publish(JsonSerializer.Serialize(body, Json.Lenient), NoticeRequests.Requested, NoticeRequests.Exchange);
+        return id;
+    }
+
+    private Task AllHeard() => Eventually.Is(async () =>
+    {
+        var queues = await Servers.Control("rabbitmqctl", "list_queues", "-q", "--no-table-headers", "-p", new Uri(service.RabbitMq).AbsolutePath[1..], "name", "messages");
+        return queues.Split('\n').Contains("notification-notice-requests\t0");
+    }, "every request is heard", 60);
+
     private Task Is(Guid id, string state) => Eventually.Is(
         async () => await service.Count("notice where id = @id and state = @state", new { id, state }) == 1, $"the notice is {state}");
 
@@ -159,7 +173,7 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
         var phone = Phone();
         await Is(await Ask("scheduled", new(phone, null), where: "门诊楼三层302诊室", bring: ["身份证或社保卡", "转诊单"]), "Sent");
         service.Sms.TextsTo(phone).Single().Should().Contain("演示市中心医院门诊楼三层302诊室").And.Contain("身份证或社保卡、转诊单").And.Contain("3月2日 09:30");
-        new NoticeTemplates(Path.Combine(AppContext.BaseDirectory, "Notices", "Templates"))
+        new NoticeTemplates(folder: null)
             .Text("reminder", "en", "U1", "City Hospital", DateTimeOffset.UnixEpoch, "Room 302", ["ID card", "X-ray"]).Should().Contain("City Hospital (Room 302)").And.Contain("ID card, X-ray");
     }
 
@@ -196,9 +210,62 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
     }
 
     [Fact]
+    public async Task Silence_drops_all_that_waits_for_a_referral_and_what_comes_late_is_not_told_either()
+    {
+        service.Clock.Advance(TimeSpan.FromHours(12));
+        try
+        {
+            var (dropped, told) = (Phone(), Phone());
+            var (no, other) = ("U" + Guid.NewGuid(), "U" + Guid.NewGuid());
+            var waiting = new[] { await Ask("accepted", new(dropped, null), no: no, sequence: 5), await Ask("reminder", new(dropped, null), no: no, sequence: 7) };
+            var stays = await Ask("scheduled", new(told, null), no: other, sequence: 5);
+            foreach (var id in waiting.Append(stays))
+                await Is(id, "Waiting");
+            var silence = await Silence(no, 9);
+            foreach (var id in waiting.Append(silence))
+                await Is(id, "Expired");
+            (await service.Count("notice where referral_no = @no and recipient is null", new { no })).Should().Be(3);
+            await Ask("accepted", new(dropped, null), urgent: true, no: no, sequence: 6);
+            await Ask("scheduled", new(dropped, null), urgent: true, no: no, sequence: 8);
+            await AllHeard();
+            (await service.Count("notice where referral_no = @no", new { no })).Should().Be(3, "what came late is not kept");
+            service.Clock.Advance(TimeSpan.FromHours(10.1));
+            await Is(stays, "Sent");
+            service.Sms.TextsTo(told).Should().ContainSingle();
+            service.Sms.TextsTo(dropped).Should().BeEmpty();
+        }
+        finally
+        {
+            service.Clock.Advance(TimeSpan.FromHours(1.9));
+        }
+    }
+
+    [Fact]
+    public async Task Silence_that_is_heard_in_the_same_moment_as_what_it_is_about_wins()
+    {
+        service.Clock.Advance(TimeSpan.FromHours(12));
+        try
+        {
+            var numbers = Enumerable.Range(0, 50).Select(_ => "U" + Guid.NewGuid()).ToArray();
+            foreach (var no in numbers)
+            {
+                await Ask("scheduled", new(Phone(), null), no: no, sequence: 3);
+                await Silence(no, 4);
+            }
+            await AllHeard();
+            (await service.Count("notice where referral_no = any (@numbers) and template = 'silence'", new { numbers })).Should().Be(numbers.Length);
+            (await service.Count("notice where referral_no = any (@numbers) and state <> 'Expired'", new { numbers })).Should().Be(0);
+        }
+        finally
+        {
+            service.Clock.Advance(TimeSpan.FromHours(12));
+        }
+    }
+
+    [Fact]
     public void Every_text_stands_in_both_languages_and_names_nothing_but_number_place_and_time()
     {
-        var templates = new NoticeTemplates(Path.Combine(AppContext.BaseDirectory, "Notices", "Templates"));
+        var templates = new NoticeTemplates(folder: null);
         templates.Names.Should().HaveCountGreaterThan(12).And.Contain(["scheduled", "reminder", "declined", "no-show", "completed", "advised", "closed"]);
         foreach (var name in templates.Names)
             foreach (var language in new[] { "zh", "en" })

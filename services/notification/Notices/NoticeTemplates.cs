@@ -4,8 +4,9 @@ using System.Text.RegularExpressions;
 namespace NotificationService;
 
 /// <summary>
-/// The texts for patients: a file per notice and language in <c>Notices/Templates</c>. They may name the referral's
-/// number, place and time, where in the place and what to bring; there is nothing else they could name.
+/// The texts for patients: a file per notice and language in <c>Notices/Templates</c>, or in a folder of the
+/// installation's own. They may name the referral's number, place and time, where in the place and what to bring; there is
+/// nothing else they could name.
 /// </summary>
 internal sealed partial class NoticeTemplates
 {
@@ -18,29 +19,52 @@ internal sealed partial class NoticeTemplates
         ["zh"] = "身份证件、医保凭证和既往检查资料", ["en"] = "your identity document, insurance card and earlier results",
     };
 
-    private readonly Dictionary<(string Name, string Language), string> _texts = [];
+    private readonly Dictionary<(string Name, string Language), string> _texts;
 
-    public NoticeTemplates(IConfiguration configuration) : this(configuration["Notices:Templates"] ?? Path.Combine(AppContext.BaseDirectory, "Notices", "Templates"))
+    private static readonly string BuiltIn = Path.Combine(AppContext.BaseDirectory, "Notices", "Templates");
+
+    public NoticeTemplates(IConfiguration configuration, ILogger<NoticeTemplates> log) : this(configuration["Notices:Templates"])
     {
+        if (Lent.Count > 0)
+            log.LogWarning("Notices:Templates has no {Texts}: the built-in ones are sent.", string.Join(", ", Lent));
     }
 
-    internal NoticeTemplates(string folder)
+    /// <summary>The built-in texts, and in their place those of a folder of the installation's own.</summary>
+    internal NoticeTemplates(string? folder)
     {
+        var own = folder is { Length: > 0 } ? Read(folder) : [];
+        _texts = own;
+        foreach (var (key, text) in Read(BuiltIn))
+            if (own.TryAdd(key, text) && folder is { Length: > 0 })
+                Lent.Add($"{key.Name}.{key.Language}.txt");
+        foreach (var name in Names)
+            foreach (var language in Languages)
+                if (!_texts.ContainsKey((name, language)))
+                    throw new InvalidOperationException($"Notices:Templates: {name} has no text in {language}.");
+    }
+
+    /// <summary>Files a folder of the installation's own lacks, e.g. since a version that tells more: the built-in text stands for them.</summary>
+    public List<string> Lent { get; } = [];
+
+    private static Dictionary<(string Name, string Language), string> Read(string folder)
+    {
+        if (!Directory.Exists(folder))
+            throw new InvalidOperationException($"Notices:Templates: there is no folder {folder}.");
+        var texts = new Dictionary<(string, string), string>();
         foreach (var file in Directory.GetFiles(folder, "*.txt"))
         {
             var parts = Path.GetFileName(file).Split('.');
             var text = File.ReadAllText(file).Trim();
             if (parts.Length != 3 || !Languages.Contains(parts[1]))
-                throw new InvalidOperationException($"Notice {file}: the name of the file is NAME.zh.txt or NAME.en.txt.");
+                throw new InvalidOperationException($"Notices:Templates: the name of {file} is not NAME.zh.txt or NAME.en.txt.");
+            if (text.Length == 0)
+                throw new InvalidOperationException($"Notices:Templates: {file} is empty.");
             foreach (Match placeholder in Placeholder().Matches(text))
                 if (!Known.Contains(placeholder.Groups[1].Value))
-                    throw new InvalidOperationException($"Notice {file}: {placeholder.Value} is none of {{no}}, {{place}}, {{time}}, {{where}} and {{bring}}.");
-            _texts[(parts[0], parts[1])] = text;
+                    throw new InvalidOperationException($"Notices:Templates: {file}: {placeholder.Value} is none of {{no}}, {{place}}, {{time}}, {{where}} and {{bring}}.");
+            texts[(parts[0], parts[1])] = text;
         }
-        foreach (var name in Names)
-            foreach (var language in Languages)
-                if (!_texts.ContainsKey((name, language)))
-                    throw new InvalidOperationException($"Notice {name} has no text in {language}.");
+        return texts;
     }
 
     public IReadOnlyCollection<string> Names => [.. _texts.Keys.Select(k => k.Name).Distinct()];

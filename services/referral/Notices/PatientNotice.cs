@@ -3,11 +3,11 @@ using ReferralService.Referrals;
 
 namespace ReferralService.Notices;
 
-/// <summary>What a patient is to be told of an event.</summary>
-/// <param name="Template">Name of the text at the notification service.</param>
+/// <summary>What a patient is to be told of an event; without a template nothing, nor anything that still waits.</summary>
+/// <param name="Template">Name of the text at the notification service; null when the patient is told nothing more.</param>
 /// <param name="Place">Institution the patient is to go to, or hears from.</param>
 /// <param name="ExpiresAt">After this the patient does not need it any more.</param>
-internal sealed record PatientNotice(string Template, string Place, DateTimeOffset? StartsAt, DateTimeOffset ExpiresAt)
+internal sealed record PatientNotice(string? Template, string Place, DateTimeOffset? StartsAt, DateTimeOffset ExpiresAt)
 {
     private static readonly TimeSpan Fresh = TimeSpan.FromDays(2);
 
@@ -28,18 +28,23 @@ internal sealed record PatientNotice(string Template, string Place, DateTimeOffs
     public static IReadOnlyList<string> Hears =>
     [
         .. Told.Concat([ReferralEvents.Scheduled, ReferralEvents.Rescheduled, ReferralEvents.DeadlineWarning, ReferralEvents.ReturnInitiated,
-            ReferralEvents.FollowUpOverdue, ReferralEvents.Completed, ReferralEvents.Closed]).Select(name => "referral.*." + name),
+            ReferralEvents.FollowUpOverdue, ReferralEvents.Completed, ReferralEvents.Closed, ReferralEvents.MarkedInError]).Select(name => "referral.*." + name),
     ];
 
     /// <summary>
     /// Null when there is nothing to say: the referral has moved on since, it is a rehearsal, was typed in afterwards,
     /// or the patient takes no part in it.
     /// </summary>
-    public static PatientNotice? Of(string type, ReferralFacts facts, Referral now, DateTimeOffset time)
+    /// <param name="parent">The referral this one follows from, as it stands now.</param>
+    public static PatientNotice? Of(string type, ReferralFacts facts, Referral now, Referral? parent, DateTimeOffset time)
     {
-        if (now.Channel == Channel.RETRO_ENTRY || now.Synthetic || now.InError || !WithThePatient.Contains(now.Kind) || !now.At(facts.State))
+        if (now.Channel == Channel.RETRO_ENTRY || now.Synthetic || !WithThePatient.Contains(now.Kind))
             return null;
         var name = ReferralEvents.NameOf(type);
+        if (now.InError)
+            return name == ReferralEvents.MarkedInError || now.IsFinal ? Silence() : null;
+        if (!now.At(facts.State))
+            return null;
         switch (name)
         {
             case ReferralEvents.Scheduled or ReferralEvents.Rescheduled:
@@ -54,12 +59,18 @@ internal sealed record PatientNotice(string Template, string Place, DateTimeOffs
                 // where the way goes on, the next referral speaks
                 return now.Outcome is Outcome.PlanFinished or Outcome.NotReturned ? new(name, now.Receiver, null, time + Fresh) : null;
             case ReferralEvents.Closed:
-                return EndedUntold.Contains(now.Reason) ? null : new(name, now.Receiver, null, time + Fresh);
+                return EndedUntold.Contains(now.Reason) || EndedWith(parent, now) ? Silence() : new(name, now.Receiver, null, time + Fresh);
             case ReferralEvents.Submitted when !now.IsUp || now.IsEmergency:
                 return null;
             default:
                 return Told.Contains(name) ? new(name, now.Receiver, null, time + Fresh) : null;
         }
+
+        // a return that ended in the same move as the referral it returns from: that one speaks
+        static bool EndedWith(Referral? parent, Referral now) =>
+            now.Relation == Relation.Return && parent?.EndedAt is { } ended && ended == now.EndedAt;
+
+        PatientNotice Silence() => new(null, now.Receiver, null, DateTimeOffset.UnixEpoch);
 
         PatientNotice? Appointment(string template) =>
             now.BookingStartsAt is { } start && start > time ? new(template, now.Receiver, start, start) : null;

@@ -15,6 +15,7 @@ namespace ReferralService.Notices;
 /// <summary>
 /// Asks the notification service to tell the patient. It hears this service's own events, so that no move waits for it;
 /// number or e-mail address go out in a box that only the notification service opens, and its reading stands in the audit.
+/// Of an end that is told nobody it asks, too: for silence about what was to be told before.
 /// </summary>
 internal sealed class WhenPatientIsConcerned(
     ReferralStore store, NpgsqlDataSource database, PatientKeys keys, AllianceDirectory alliance, NoticeKey key, OutboxSignal outbox, TimeProvider clock)
@@ -27,20 +28,17 @@ internal sealed class WhenPatientIsConcerned(
     public async Task Consume(ConsumeContext<ReferralEvent> context)
     {
         var (e, now) = (context.Message, clock.GetUtcNow());
-        if (await store.Find(e.Data.Id.ToString()) is not { WrappedKey: { } wrapped } found
-            || PatientNotice.Of(e.Type, e.Data, found.Referral, now) is not { } notice)
+        if (await store.Find(e.Data.Id.ToString()) is not { } found)
             return;
         var referral = found.Referral;
-        await using var connection = await database.OpenConnectionAsync(context.CancellationToken);
-        if (await connection.ExecuteScalarAsync<byte[]?>("select identity from patient where id = @PatientId", new { referral.PatientId }) is not { } identity
-            || RecipientOf(JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), Json.Lenient)) is not { } reachable)
+        // only a return ends with its parent
+        var parent = referral is { IsFinal: true, Relation: Relation.Return, ParentId: { } up } ? (await store.Find(up.ToString()))?.Referral : null;
+        if (PatientNotice.Of(e.Type, e.Data, referral, parent, now) is not { } notice)
             return;
-        var recipient = SealedBox.Seal(key.Pem!, e.Id.ToString(), JsonSerializer.Serialize(reachable, Json.Lenient));
-        // where to go and what to bring may say what somebody is ill with: then the institution's name has to do
-        var said = notice.StartsAt is not null && !GivesAway(referral) && referral.BookingId is { } booking ? await AppointmentAdvice.Of(connection, booking) : null;
-        var request = new NoticeRequested(e.Id, notice.Template, referral.ReferralNo, referral.IsEmergency,
-            alliance.Current.NameOf(notice.Place) ?? notice.Place, notice.StartsAt, notice.ExpiresAt, Convert.ToBase64String(recipient),
-            said?.Place, said?.Bring is { Length: > 0 } bring ? bring : null, e.Data.Sequence);
+        await using var connection = await database.OpenConnectionAsync(context.CancellationToken);
+        var request = notice.Template is null ? Silence(e, referral) : await Telling(connection, e, notice, referral, found.WrappedKey);
+        if (request is null)
+            return;
         var told = await connection.ExecuteAsync("""
             with fresh as (
                 insert into inbox (message_id, consumer) values (@Id, @Queue)
@@ -48,18 +46,36 @@ internal sealed class WhenPatientIsConcerned(
                 returning message_id),
             read as (
                 insert into audit (at, subject, institution, role, purpose, action, verdict, referral_id)
-                select @now, 'system', @Receiver, 'system', 'OPERATIONS', 'notify-patient', 'allowed', @referralId from fresh)
+                select @now, 'system', @Receiver, 'system', 'OPERATIONS', 'notify-patient', 'allowed', @referralId from fresh where @opened)
             insert into outbox (message_id, exchange, routing_key, body)
             select message_id, @exchange, @routingKey, @body from fresh
             """, new
         {
-            e.Id, Queue, now, referral.Receiver, referralId = referral.Id,
+            e.Id, Queue, now, referral.Receiver, referralId = referral.Id, opened = request.Recipient.Length > 0,
             exchange = NoticeRequests.Exchange, routingKey = NoticeRequests.Requested,
             body = JsonSerializer.Serialize(request, Json.Lenient),
         });
         if (told > 0)
             outbox.Wake();
     }
+
+    /// <summary>Null for a patient who cannot be reached, or is not on file any more.</summary>
+    private async Task<NoticeRequested?> Telling(NpgsqlConnection connection, ReferralEvent e, PatientNotice notice, Referral referral, byte[]? wrapped)
+    {
+        if (wrapped is null || await connection.ExecuteScalarAsync<byte[]?>("select identity from patient where id = @PatientId", new { referral.PatientId }) is not { } identity
+            || RecipientOf(JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), Json.Lenient)) is not { } reachable)
+            return null;
+        var recipient = SealedBox.Seal(key.Pem!, e.Id.ToString(), JsonSerializer.Serialize(reachable, Json.Lenient));
+        // where to go and what to bring may say what somebody is ill with: then the institution's name has to do
+        var said = notice.StartsAt is not null && !GivesAway(referral) && referral.BookingId is { } booking ? await AppointmentAdvice.Of(connection, booking) : null;
+        return new(e.Id, notice.Template!, referral.ReferralNo, referral.IsEmergency, alliance.Current.NameOf(notice.Place) ?? notice.Place,
+            notice.StartsAt, notice.ExpiresAt, Convert.ToBase64String(recipient),
+            said?.Place, said?.Bring is { Length: > 0 } bring ? bring : null, e.Data.Sequence);
+    }
+
+    // without a recipient; a notification service that does not know that yet has this text, finds it expired, and tells nobody
+    private static NoticeRequested Silence(ReferralEvent e, Referral referral) =>
+        new(e.Id, ReferralEvents.Cancelled, referral.ReferralNo, referral.IsEmergency, "", null, DateTimeOffset.UnixEpoch, "", Sequence: e.Data.Sequence);
 
     private static bool GivesAway(Referral referral) => referral.Sensitive || referral.PatientClass == PatientClass.Palliative
         || Sensitivity.IsTelling(referral.Department);

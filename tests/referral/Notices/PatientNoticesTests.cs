@@ -67,15 +67,25 @@ public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : ICla
             return requests;
         }
 
-        public async Task<NoticeRequested> Next(string notice, A referral) => await Eventually.Get(async () =>
+        public Task<NoticeRequested> Next(string notice, A referral) => Next(n => n.Notice == notice && n.ReferralNo == referral.No && n.Recipient.Length > 0, notice);
+
+        /// <summary>That nothing is told of it any more.</summary>
+        public Task<NoticeRequested> Silence(A referral, long after = 0) =>
+            Next(n => n.ReferralNo == referral.No && n.Recipient.Length == 0 && n.Sequence > after, "silence");
+
+        /// <summary>What the patient is told of it, as far as it was heard.</summary>
+        public IEnumerable<string> Told(params A[] referrals) =>
+            Heard.Select(h => h.Notice).Where(n => n.Recipient.Length > 0 && referrals.Any(r => r.No == n.ReferralNo)).Select(n => n.Notice);
+
+        private Task<NoticeRequested> Next(Func<NoticeRequested, bool> wanted, string what) => Eventually.Get(async () =>
         {
             while (await _channel.BasicGetAsync(_queue, autoAck: true) is { } message)
             {
                 var body = Encoding.UTF8.GetString(message.Body.Span);
                 Heard.Add((JsonSerializer.Deserialize<NoticeRequested>(body, Json.Lenient)!, body));
             }
-            return Heard.Select(h => h.Notice).FirstOrDefault(n => n.Notice == notice && n.ReferralNo == referral.No);
-        }, $"{notice} is asked for");
+            return Heard.Select(h => h.Notice).FirstOrDefault(wanted);
+        }, $"{what} is asked for");
 
         public async ValueTask DisposeAsync() => await _connection.DisposeAsync();
     }
@@ -143,12 +153,73 @@ public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : ICla
     {
         await using var requests = await Requests.Of(host);
         foreach (var silent in new[] { "DIED", "WRONG_PATIENT", "DUPLICATE", "ENTERED_IN_ERROR" })
-            await (await A.Scheduled(host, Reachable)).Does("close", new { reason = silent, replacedBy = silent == "DUPLICATE" ? "U1" : null });
+        {
+            var referral = await A.Scheduled(host, Reachable);
+            var scheduled = await requests.Next("scheduled", referral);
+            await referral.Does("close", new { reason = silent, replacedBy = silent == "DUPLICATE" ? "U1" : null });
+            var silence = await requests.Silence(referral);
+            silence.Sequence.Should().BeGreaterThan(scheduled.Sequence!.Value, "what was to be told before is dropped");
+            // a notification service that knows nothing of it has the text, finds it expired and tells nobody
+            (silence.Notice, silence.Place, silence.StartsAt).Should().Be(("cancelled", "", null));
+            silence.ExpiresAt.Should().BeBefore(host.Clock.GetUtcNow().AddDays(-1));
+            (await Readings(referral)).Should().Be(requests.Told(referral).Count(), "nobody's number is read for silence");
+        }
         var advised = await (await A.Submitted(host, Reachable)).Does("advise");
         var closed = await (await A.Scheduled(host, Reachable)).Does("close", new { reason = "OTHER_HOSPITAL" });
         await requests.Next("advised", advised);
         await requests.Next("closed", closed);
-        requests.Heard.Count(h => h.Notice.Notice == "closed").Should().Be(1, "one consumer hears them in order");
+        requests.Heard.Count(h => h.Notice.Notice == "closed").Should().Be(1);
+    }
+
+    private async Task<long> Readings(A referral) =>
+        (await host.Database.Query<long>("select count(*) from audit where action = 'notify-patient' and referral_id = @Id", new { referral.Id })).Single();
+
+    [Theory]
+    [InlineData("close", "WRONG_PATIENT", null)]
+    [InlineData("close", "DIED", null)]
+    [InlineData("close", "DUPLICATE", null)]
+    [InlineData("close", "ENTERED_IN_ERROR", null)]
+    [InlineData("close", "OTHER_HOSPITAL", "closed")]
+    [InlineData("complete-without-return", "CURED", "completed")]
+    public async Task Of_a_return_that_ends_with_its_parent_nothing_is_told_beside_what_the_parent_says(string verb, string reason, string? told)
+    {
+        await using var requests = await Requests.Of(host);
+        var parent = await (await A.Arrived(host, Reachable)).Does("complete-treatment");
+        var child = await parent.Returned();
+        await parent.Does(verb, new { reason, replacedBy = reason == "DUPLICATE" ? "U1" : null });
+        await requests.Silence(child);
+        if (told is null)
+            await requests.Silence(parent);
+        else
+            await requests.Next(told, parent);
+        requests.Told(parent, child).Where(notice => notice is "closed" or "completed" or "cancelled").Should().Equal(told is null ? [] : [told]);
+        (await child.Look()).GetProperty("state").GetString().Should().Be("Closed");
+        (await host.Database.Query<string>("select reason from referral where id = @Id", new { child.Id })).Single()
+            .Should().Be(told is null ? reason : "CONDITION_CHANGED", "who was the wrong person is so below, too");
+    }
+
+    [Fact]
+    public async Task A_return_that_is_closed_on_its_own_is_told()
+    {
+        await using var requests = await Requests.Of(host);
+        var child = await (await (await A.Arrived(host, Reachable)).Does("complete-treatment")).Returned();
+        await child.Does("close", new { reason = "OTHER_HOSPITAL" });
+        await requests.Next("closed", child);
+    }
+
+    [Fact]
+    public async Task Of_what_was_entered_in_error_nothing_is_told_any_more_and_an_end_without_words_needs_no_number()
+    {
+        await using var requests = await Requests.Of(host);
+        var mistaken = await A.Scheduled(host, Reachable);
+        await requests.Next("scheduled", mistaken);
+        await mistaken.Does("mark-in-error");
+        var silence = await requests.Silence(mistaken);
+        await mistaken.Does("close", new { reason = "OTHER_HOSPITAL" });
+        var unreachable = await (await A.Scheduled(host)).Does("close", new { reason = "DIED" });
+        await requests.Silence(unreachable);
+        await requests.Silence(mistaken, after: silence.Sequence!.Value);
+        requests.Told(mistaken).Should().NotContain("closed");
     }
 
     [Fact]

@@ -4,7 +4,6 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using FluentAssertions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -13,6 +12,7 @@ using ReferralService.Indicators;
 using ReferralService.Tests.Indicators;
 using TestKit;
 using Xunit;
+using static TestKit.KnownPatient;
 
 namespace ReferralService.Tests.Privacy;
 
@@ -22,24 +22,6 @@ namespace ReferralService.Tests.Privacy;
 /// </summary>
 public sealed class NothingLeaksTests(NothingLeaksTests.Watched host) : IClassFixture<NothingLeaksTests.Watched>
 {
-    private const string Name = "欧阳密语", IdNo = "110101199003074215", Phone = "13987650123", Street = "演示市隐名路九十九号", Words = "此话不得外传";
-
-    // as it is, in an address, in base 64 and in hexadecimal
-    private static readonly string[] Secrets =
-    [
-        .. new[] { Name, IdNo, Phone, Street, Words }.SelectMany(s => new[]
-            { s, Uri.EscapeDataString(s), Convert.ToBase64String(Encoding.UTF8.GetBytes(s)), Convert.ToHexStringLower(Encoding.UTF8.GetBytes(s)) }).Distinct(),
-    ];
-
-    private static readonly Regex Escaped = new(@"\\+u([0-9a-fA-F]{4})");
-
-    private static bool Tells(string text, string secret)
-    {
-        if (text.Contains("\\u", StringComparison.Ordinal))
-            text = Escaped.Replace(text, m => ((char)Convert.ToInt32(m.Groups[1].Value, 16)).ToString());
-        return text.Contains(secret, StringComparison.OrdinalIgnoreCase);
-    }
-
     /// <summary>A host whose log and traces are kept, and whose patients are told what concerns them.</summary>
     public sealed class Watched : ReferralHost
     {
@@ -91,8 +73,7 @@ public sealed class NothingLeaksTests(NothingLeaksTests.Watched host) : IClassFi
 
     private static void Secret(JsonObject slip)
     {
-        slip["patient"] = new JsonObject { ["name"] = Name, ["sex"] = "1", ["birthDate"] = "1990-03-07", ["idNo"] = IdNo, ["phone"] = Phone, ["address"] = Street };
-        slip["presentIllness"] = Words;
+        KnownPatient.PutInto(slip);
         slip["confirmDuplicate"] = true;
     }
 
@@ -257,7 +238,7 @@ public sealed class NothingLeaksTests(NothingLeaksTests.Watched host) : IClassFi
     private async Task Rights(IReadOnlyList<A> lives, List<string> answers)
     {
         Tells(await host.As(ReferralHost.Township, "Registrar", purpose: "PATIENT_REQUEST").GetStringAsync($"/v1/referrals/{lives[0].Id}/patient-file"), IdNo).Should().BeTrue();
-        var patient = new { name = Name, sex = "1", birthDate = "1990-03-07", idNo = IdNo, phone = Phone, address = Street + "甲" };
+        var patient = KnownPatient.Identity(Street + "甲");
         foreach (var (verb, role, body) in new (string, string, object)[]
         {
             ("patient-corrections", "Clinician", new { patient }), ("patient-restriction", "Head", new { restricted = true }),

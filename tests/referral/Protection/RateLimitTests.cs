@@ -14,16 +14,17 @@ public sealed class RateLimitTests(ReferralHost host)
         ["RateLimits:PerSecond"] = "2", ["RateLimits:Burst"] = "5", ["RateLimits:AnonymousPerSecond"] = "1", ["RateLimits:AnonymousBurst"] = "3",
     });
 
+    // all at once: however slow the machine is, they are more than a second allows
+    private static Task<T[]> Burst<T>(Func<int, Task<T>> ask) => Task.WhenAll(Enumerable.Range(0, 100).Select(ask));
+
     [Fact]
     public async Task The_sixth_request_of_a_burst_of_five_waits_and_another_client_does_not()
     {
         await using var service = Limited();
         var greedy = service.As(Issuer.Shared.Token(ReferralHost.Township, subject: "greedy"));
-        var answers = new List<HttpResponseMessage>();
-        for (var i = 0; i < 12; i++)
-            answers.Add(await greedy.GetAsync("/v1/referrals?limit=1"));
+        var answers = await Burst(_ => greedy.GetAsync("/v1/referrals?limit=1"));
         var refused = answers.First(a => a.StatusCode == HttpStatusCode.TooManyRequests);
-        answers.Count(a => a.StatusCode == HttpStatusCode.OK).Should().BeInRange(5, 11);
+        answers.Count(a => a.StatusCode == HttpStatusCode.OK).Should().BeGreaterThanOrEqualTo(5);
         refused.Headers.RetryAfter!.Delta.Should().BeGreaterThanOrEqualTo(TimeSpan.FromSeconds(1));
         (await refused.Json()).GetProperty("code").GetString().Should().Be("too-many-requests");
         (await service.As(Issuer.Shared.Token(ReferralHost.Township, subject: "modest")).GetAsync("/v1/referrals?limit=1")).StatusCode.Should().Be(HttpStatusCode.OK);
@@ -35,10 +36,7 @@ public sealed class RateLimitTests(ReferralHost host)
     {
         await using var service = Limited();
         var client = service.As(Issuer.Shared.Token(ReferralHost.Township, subject: "patient-client"));
-        HttpResponseMessage answer;
-        do
-            answer = await client.GetAsync("/v1/referrals?limit=1");
-        while (answer.StatusCode == HttpStatusCode.OK);
+        var answer = (await Burst(_ => client.GetAsync("/v1/referrals?limit=1"))).First(a => a.StatusCode == HttpStatusCode.TooManyRequests);
         await Task.Delay(answer.Headers.RetryAfter!.Delta!.Value);
         (await client.GetAsync("/v1/referrals?limit=1")).StatusCode.Should().Be(HttpStatusCode.OK);
     }
@@ -48,10 +46,7 @@ public sealed class RateLimitTests(ReferralHost host)
     {
         await using var service = Limited();
         var nobody = service.As(null);
-        var seen = new HashSet<HttpStatusCode>();
-        for (var i = 0; i < 10; i++)
-            seen.Add((await nobody.GetAsync("/v1/referrals")).StatusCode);
-        seen.Should().BeEquivalentTo([HttpStatusCode.Unauthorized, HttpStatusCode.TooManyRequests]);
+        (await Burst(_ => nobody.GetAsync("/v1/referrals"))).Select(a => a.StatusCode).Distinct().Should().BeEquivalentTo([HttpStatusCode.Unauthorized, HttpStatusCode.TooManyRequests]);
         for (var i = 0; i < 20; i++)
             (await nobody.GetAsync("/health/live")).StatusCode.Should().Be(HttpStatusCode.OK);
     }
@@ -74,14 +69,9 @@ public sealed class RateLimitTests(ReferralHost host)
         return (await client.SendAsync(request)).StatusCode;
     }
 
-    // a hundred requests at one a second and a burst of three: sooner or later one waits, if they count as one
-    private static async Task<bool> AreOne(HttpClient client, Func<int, string> forwardedFor)
-    {
-        for (var i = 0; i < 100; i++)
-            if (await From(client, forwardedFor(i)) == HttpStatusCode.TooManyRequests)
-                return true;
-        return false;
-    }
+    // a burst of three and one a second: of a hundred at once some wait, if they count as one
+    private static async Task<bool> AreOne(HttpClient client, Func<int, string> forwardedFor) =>
+        (await Burst(i => From(client, forwardedFor(i)))).Contains(HttpStatusCode.TooManyRequests);
 
     [Theory]
     [InlineData("127.0.0.1")]

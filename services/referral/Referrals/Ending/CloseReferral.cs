@@ -27,7 +27,7 @@ internal sealed record CloseReferral(string? Reason, string? Text, string? Repla
 
     /// <summary>A downward referral ends with its parent: for the same reason where the list knows it.</summary>
     public static CloseReferral WithParent(string? reason) =>
-        new(reason is "DIED" or "DUPLICATE" or "ENTERED_IN_ERROR" or "MOVED_AWAY" or "PATIENT_GAVE_UP" ? reason : "CONDITION_CHANGED", null, null);
+        new(reason is "DIED" or "DUPLICATE" or "ENTERED_IN_ERROR" or "WRONG_PATIENT" or "MOVED_AWAY" or "PATIENT_GAVE_UP" ? reason : "CONDITION_CHANGED", null, null);
 }
 
 /// <summary>Nobody acted until the last level of a timer passed.</summary>
