@@ -55,6 +55,17 @@ public sealed class DiagnosisSheetTests(ReferralHost host)
         await Eventually.Is(async () => await marking.Pass() == 0, "everything is marked", seconds: 30);
     }
 
+    [Theory]
+    [InlineData("A18.0†", true)]
+    [InlineData("M01.1*", false)]
+    public async Task A_code_of_a_pair_keeps_its_dagger_or_asterisk_and_belongs_where_it_did(string code, bool sensitive)
+    {
+        var referral = await A.Submitted(host, slip => slip["diagnosis"] = new System.Text.Json.Nodes.JsonObject { ["code"] = code });
+        var stored = (await host.Database.Query<(string Code, bool Sensitive)>("select diagnosis_code, sensitive from referral where id = @Id", new { referral.Id })).Single();
+        stored.Should().Be((code, sensitive), "tuberculosis of a joint is told by its first code");
+        await referral.IsRefusedToAStranger("accept");
+    }
+
     [Fact]
     public async Task What_a_pass_that_died_or_an_earlier_version_left_open_is_marked_by_the_next_pass()
     {
