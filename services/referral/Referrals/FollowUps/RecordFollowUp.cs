@@ -71,7 +71,7 @@ internal static class Unreached
     /// <summary>Only a follow-up that happened begins the plan.</summary>
     public static EventActivityBinder<Referral, Move<RecordFollowUp>> BeginPlan(
         this EventActivityBinder<Referral, Move<RecordFollowUp>> move, ReferralStateMachine to) =>
-        move.If(m => !m.Message.Command.Unreachable, m => m.TransitionTo(to.FollowUp));
+        move.If(m => !m.Message.Command.Unreachable, m => m.TransitionTo(to.FollowUp)).OrStay();
 
     /// <summary>The third time in a row does not wait for the ladder of the timer that runs.</summary>
     public static EventActivityBinder<Referral, Move<RecordFollowUp>> EscalateUnreached(this EventActivityBinder<Referral, Move<RecordFollowUp>> move) =>
