@@ -142,7 +142,7 @@ public sealed record FollowUpFacts(int Number, int Of, DateOnly? NextDueOn, int?
 
 /// <summary>A timer of a referral: its name, when it is due and how many levels have passed.</summary>
 /// <param name="Timer">Name of the timer, e.g. <c>Triage</c>.</param>
-/// <param name="DueAt">When that level was due.</param>
+/// <param name="DueAt">When that level was due; where nobody was reached, when the timer that runs is due next.</param>
 /// <param name="Level">1 for the first level.</param>
 /// <param name="To">Whom this level reaches, e.g. <c>DepartmentHead</c>; absent where it reaches nobody in particular.</param>
 public sealed record DeadlineFacts(string Timer, DateTimeOffset DueAt, int Level, IReadOnlyList<string>? To = null);
@@ -274,7 +274,7 @@ public static class ReferralEvents
             "resource", "window", "eligibility", "contracted", "greenTimes", "allianceOffice"),
         new(DeadlineWarning, "A deadline comes close.", "deadline"),
         new(DeadlineMissed, "A deadline passed.", "deadline"),
-        new(Escalated, "A missed deadline went one level up.", "deadline", "allianceOffice"),
+        new(Escalated, "A missed deadline went one level up, or nobody was reached for a follow-up three times in a row (reason UNREACHABLE).", "deadline", "reason", "allianceOffice"),
         new(AttachmentAdded, "An attachment was added.", "reason", "flags"),
         new(NoteAdded, "A note was added."),
         new(AddendumAdded, "Something was added after submit; the snapshot stays. With reason BREAK_GLASS somebody who is no party opened it.", "reason", "greenTimes"),

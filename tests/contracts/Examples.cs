@@ -82,7 +82,7 @@ internal static class Examples
         [ReferralEvents.MadeEmergency] = new(InTransit, PreviousState: Scheduled, Priority: Priority.Emergency),
         [ReferralEvents.DeadlineWarning] = new(Submitted),
         [ReferralEvents.DeadlineMissed] = new(Submitted),
-        [ReferralEvents.Escalated] = new(InTransit, Timer: "GreenChannel", Priority: Priority.Emergency),
+        [ReferralEvents.Escalated] = new(InTransit, Reason: "UNREACHABLE", Timer: "GreenChannel", Priority: Priority.Emergency),
         [ReferralEvents.AttachmentAdded] = new(InTriage, Reason: "CONDITION_CHANGED"),
         [ReferralEvents.NoteAdded] = new(InTriage),
         [ReferralEvents.AddendumAdded] = new(Completed, Reason: "BREAK_GLASS", Priority: Priority.Emergency),

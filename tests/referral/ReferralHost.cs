@@ -24,6 +24,14 @@ public class ReferralHost : IAsyncLifetime
     public const string Tertiary = "12210600DEM0000149";
     public const string Stranger = "12210682DEM003397A";
 
+    /// <summary>Makes institutions sandbox or real with all they share: the table lets one go only when it shares nothing.</summary>
+    public static string BecomesAtOnce(string synthetic) => $"""
+        alter table institution disable trigger institution_keeps_its_kind;
+        update institution set synthetic = ({synthetic});
+        alter table institution enable trigger institution_keeps_its_kind;
+        update directory_version set number = number + 1;
+        """;
+
     private readonly IReadOnlyDictionary<string, string>? _settings;
     private ServiceHost<Program> _host = null!;
 

@@ -131,6 +131,10 @@ internal sealed class AllianceSnapshot
     public bool IsSensitive(string? diagnosis, DateOnly on) => diagnosis is not null
         && (_sensitiveGroups.Contains(diagnosis[..Math.Min(3, diagnosis.Length)].ToUpperInvariant()) || Rules.InSet(RuleBook.Sensitive, diagnosis, on));
 
+    /// <summary>Everything that <see cref="IsSensitive"/> goes by on a day: who kept it sees whether that changed.</summary>
+    public IReadOnlySet<string> SensitiveOn(DateOnly on) =>
+        _sensitiveGroups.Concat(Rules.RangesOf(RuleBook.Sensitive, on).Select(r => $"range {r}")).ToHashSet();
+
     public IEnumerable<string> AlliancesOf(string institution, DateOnly on) =>
         _memberships[institution].Where(m => m.Since <= on && (m.Until is null || m.Until >= on)).Select(m => m.Alliance);
 

@@ -17,7 +17,8 @@ internal static class DirectoryProblems
 
     public static readonly ProblemType Mixed = new("sandbox-and-real", 409,
         new("Sandbox and real institutions stay apart", "沙箱机构与真实机构不得混用"),
-        new("Name institutions that are all of the sandbox, or all real ('synthetic' in the directory says which).", "请填写同为沙箱或同为真实的机构（见目录中的 synthetic）。"));
+        new("Name institutions that are all of the sandbox, or all real ('synthetic' in the directory says which); it changes once what the institution shares with others is ended.",
+            "请填写同为沙箱或同为真实的机构（见目录中的 synthetic）；变更 synthetic 前须先终止该机构的成员关系、签约与协议。"));
 
     public static readonly ProblemType BadLines = new("bad-lines", 422,
         new("Some lines of the file are bad; nothing was stored", "文件中有错误行，未保存任何内容"),

@@ -126,6 +126,11 @@ internal static class Timers
         (referral.ArrivedAt ?? referral.AcceptedAt) is { } moment && alliance.TimerFor("Treatment", referral, moment).StartsAt == TimerStart.Accepted
             ? LoopStart.Accepted : LoopStart.Arrived;
 
+    /// <summary>When a timer that runs is due next, or was due last where its ladder has ended; null when it does not run.</summary>
+    public static DateTimeOffset? DueOf(Referral referral, string timer, AllianceSnapshot alliance) =>
+        Running(referral).Find(t => t.Timer == timer) is not { } running ? null
+        : running.DueAt ?? At(ByName[timer], Setting(referral, running, alliance), referral, running.Anchor, Math.Max(0, running.Level - 1), alliance).DueAt;
+
     /// <summary>The timer has fired: its next rung, if there is one.</summary>
     public static void Climb(Referral referral, RunningTimer fired, AllianceSnapshot alliance)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Referrals.Contracts;
 using ReferralService.Alliances;
+using ReferralService.Referrals.FollowUps;
 
 namespace ReferralService.Indicators;
 
@@ -119,8 +120,9 @@ internal sealed class CountEvents(AllianceSnapshot alliance, IndicatorSettings s
     private bool IsSuspect(Leg leg) => leg.Answer == "Declined" && settings.SuspectReasons.Contains(leg.Reason)
         || settings.SuspectReasons.Contains(leg.TakenBackReason) || leg.Answer == "Expired" || leg is { Answer: "Redirected", Reason: "NO_ANSWER" };
 
+    // that nobody was reached is escalated before a deadline passes
     private static bool IsMiss(Heard e) => e is
-        { Name: ReferralEvents.DeadlineMissed or ReferralEvents.Escalated or ReferralEvents.FollowUpOverdue, Facts.Deadline: not null };
+        { Name: ReferralEvents.DeadlineMissed or ReferralEvents.Escalated or ReferralEvents.FollowUpOverdue, Facts: { Deadline: not null, Reason: not RecordFollowUp.Unreached } };
 
     private Tally Tally(string key, Life[] lives, Leg[] legs)
     {

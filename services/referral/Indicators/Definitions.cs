@@ -105,8 +105,8 @@ internal static class Definitions
             Count("emergencies", t => t.Emergencies), Count("acknowledged", t => t.Acknowledged), Seconds("acknowledgeMedian", t => t.AcknowledgeMedian, t => t.Acknowledged),
             Seconds("acknowledgeP90", t => t.AcknowledgeP90, t => t.Acknowledged), Count("arrived", t => t.EmergencyArrived), Seconds("arrivalMedian", t => t.ArrivalMedian, t => t.EmergencyArrived), Seconds("arrivalP90", t => t.ArrivalP90, t => t.EmergencyArrived)),
         new(15, "missed-deadlines", new("Missed deadlines", "超时"),
-            new("Deadlines that passed (missed, escalated, follow-up overdue), and referrals with at least one. 'missed' lists them by timer and level.",
-                "超时次数（含升级与随访逾期）及至少一次超时的转诊数；missed 按时限与级别列出。"),
+            new("Deadlines that passed (missed, escalated, follow-up overdue), and referrals with at least one; what is escalated because nobody was reached is none. 'missed' lists them by timer and level.",
+                "超时次数（含升级与随访逾期，不含因联系不到患者的升级）及至少一次超时的转诊数；missed 按时限与级别列出。"),
             new("deadlines", "deadlines", t => t.MissedDeadlines, t => t.LateReferrals), Count("referrals", t => t.LateReferrals), Share("share", t => t.LateReferrals, t => t.Up + t.Down)),
         new(16, "family-doctor-slots", new("Places kept for family doctors", "家庭医生预留号源使用"),
             new("Of the upward referrals that were booked: those with a place out of a pool that is reserved for contracted patients, as scheduling says of the booking; "

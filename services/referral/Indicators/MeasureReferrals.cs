@@ -96,7 +96,8 @@ internal sealed class MeasureReferrals(NpgsqlDataSource database, TimeProvider c
                    count(*) filter (where event = 'attachment-added' and repeated) as repeated,
                    bool_or(event in ('deadline-missed', 'escalated') and timer = 'Return') as held_over,
                    coalesce(array_agg(timer || '/' || level order by sequence)
-                       filter (where event in ('deadline-missed', 'escalated', 'follow-up-overdue') and timer is not null), '{}') as missed
+                       -- that nobody was reached is escalated before a deadline passes
+                       filter (where event in ('deadline-missed', 'escalated', 'follow-up-overdue') and timer is not null and not unreached), '{}') as missed
             from told group by referral_id
         ),
         counted as (

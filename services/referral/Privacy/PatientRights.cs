@@ -63,7 +63,8 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
                 rights.Handle<CorrectPatient>(http, id, "patient.correct", Roles.Desk, rights.Correct))
             .Describe("correctPatient", "Privacy", "Correct who the patient is; the earlier version is kept.",
                 "For a party's desk. If-Match is the version of the identity as patient-file shows it. Clinical texts are corrected by an addendum. "
-                + "It reaches the other records of the same person (number, name, sex, birthday as they were) that the caller's institution sent or received.")
+                + "It reaches the other records of the same person (number, name, sex, birthday as they were) that the caller's institution sent or received; "
+                + "there address, phone, email, language and age stay as they are but for what it changes here.")
             .Accepts<CorrectPatient>("application/json").Produces<PatientStanding>().RefusesLikeACommand(ifMatch: true, more: 410)
             .Example(new CorrectPatient(CreateReferral.Example.Patient!), Example);
         routes.MapPost("/v1/referrals/{id}/patient-restriction", (string id, HttpContext http, PatientRights rights) =>
@@ -149,12 +150,27 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
         // who has the same number and another name, sex or birthday is somebody else: a wrong number is corrected here alone
         r.Reached = [.. r.People.Where(p => p.Id == person.Id || Opened(p) is { } other && known.MayBe(other, null, once.Now))];
         foreach (var record in r.Reached)
-            await Rewrite(r, record, record.Id == person.Id ? identity : identity with
-            {
-                // the numbers of a house are each record's own
-                ArchiveNo = Opened(record)!.ArchiveNo ?? identity.ArchiveNo, MedicalRecordNo = Opened(record)!.MedicalRecordNo ?? identity.MedicalRecordNo,
-            });
+            await Rewrite(r, record, record.Id == person.Id ? identity : Elsewhere(Opened(record)!, known, identity));
         return null;
+    }
+
+    // on another record of the person: who they are, and of how they are reached what this correction changes
+    private static Identity Elsewhere(Identity own, Identity known, Identity right)
+    {
+        var born = right.BirthDate ?? (known.BirthDate is null ? own.BirthDate : null);
+        return right with
+        {
+            // the numbers of a house are each record's own
+            ArchiveNo = own.ArchiveNo ?? right.ArchiveNo, MedicalRecordNo = own.MedicalRecordNo ?? right.MedicalRecordNo,
+            Address = Changed(own.Address, known.Address, right.Address), Phone = Changed(own.Phone, known.Phone, right.Phone),
+            Email = Changed(own.Email, known.Email, right.Email), Language = Changed(own.Language, known.Language, right.Language),
+            BirthDate = born,
+            // it was said on the day of that record; without a birth date one is needed
+            Age = right.Age != known.Age ? right.Age : own.Age ?? (born is null ? right.Age : null),
+        };
+
+        // what a correction does not name it does not take from other records: its writer may not know that there is such a thing
+        static string? Changed(string? own, string? known, string? right) => right is null || right == known ? own : right;
     }
 
     private Identity? Opened(Person person) => person is { WrappedKey: { } wrapped, Identity: { } kept }

@@ -6,30 +6,36 @@ namespace ReferralService.Referrals;
 
 /// <summary>
 /// When an illness becomes sensitive, what was written of it before becomes so as well, with what followed from it.
-/// An entry that ends takes nothing away.
+/// An entry that ends takes nothing away. What was left open by a pass that died, by a move that read its parent just
+/// before, or by a version that did not look at departments is met by a later pass.
 /// </summary>
 internal sealed class MarkSensitive(NpgsqlDataSource database, AllianceDirectory directory, TimeProvider clock, ILogger<MarkSensitive> log) : BackgroundService
 {
-    private const int BatchSize = 1000;
+    // a pass looks at every referral once, in slices along the primary key: no index of its own, and no long statement
+    private const int SliceSize = 1000;
     private const long Lock = 0x5EFE_44A6;
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
-    // what a move that read the row earlier wrote beside a marking is met again
     private static readonly TimeSpan Again = TimeSpan.FromHours(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Every);
-        var (version, since) = (-1L, DateTimeOffset.MinValue);
+        var (known, version, since) = ((IReadOnlySet<string>)new HashSet<string>(), -1L, DateTimeOffset.MinValue);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            var (current, now) = (directory.Current.Version, clock.GetUtcNow());
+            var (alliance, now) = (directory.Current, clock.GetUtcNow());
+            var old = now - since >= Again;
             // entries begin with a day, too
-            if (current == version && now - since < Again && ChinaTime.DayOf(now) == ChinaTime.DayOf(since))
+            if (!old && alliance.Version == version && ChinaTime.DayOf(now) == ChinaTime.DayOf(since))
                 continue;
             try
             {
-                if (await Pass(stoppingToken) is not null)
-                    (version, since) = (current, now);
+                // most changes of the directory are about something else
+                var sensitive = alliance.SensitiveOn(ChinaTime.DayOf(now));
+                if (!old && sensitive.SetEquals(known))
+                    version = alliance.Version;
+                else if (await Pass(stoppingToken) is not null)
+                    (known, version, since) = (sensitive, alliance.Version, now);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
@@ -45,38 +51,57 @@ internal sealed class MarkSensitive(NpgsqlDataSource database, AllianceDirectory
         await using var transaction = await guard.BeginTransactionAsync(ct);
         if (!await guard.ExecuteScalarAsync<bool>("select pg_try_advisory_xact_lock(@Lock)", new { Lock }, transaction))
             return null;
-        var (alliance, now) = (directory.Current, clock.GetUtcNow());
         await using var connection = await database.OpenConnectionAsync(ct);
-        var codes = (await connection.QueryAsync<string>(OpenCodes)).Where(code => alliance.IsSensitive(code, ChinaTime.DayOf(now))).ToArray();
         var marked = 0;
-        if (codes.Length == 0)
-            return marked;
-        for (var batch = await Mark(); batch.Length > 0; batch = await Mark())
-        {
-            marked += batch.Length;
-            // what follows from a sensitive referral is sensitive, whatever its own code says
-            for (var followed = batch; followed.Length > 0; marked += followed.Length)
-                followed = [.. await connection.QueryAsync<Guid>("""
-                    update referral set sensitive = true, changed_at = @now where parent_id = any(@followed) and not sensitive returning id
-                    """, new { now, followed })];
-        }
+        // once more after each that found something: what follows may stand before what it follows from
+        for (var found = -1; found != 0; marked += found)
+            found = await Walk(connection, ct);
         if (marked > 0)
             log.LogInformation("{Marked} referrals became sensitive", marked);
         return marked;
-
-        async Task<Guid[]> Mark() => [.. await connection.QueryAsync<Guid>("""
-            update referral set sensitive = true, changed_at = @now
-            where id in (select id from referral where not sensitive and diagnosis_code = any(@codes) limit @BatchSize) returning id
-            """, new { now, codes, BatchSize })];
     }
 
-    // each code once: from one to the next of the index, past all rows that have the same
-    private const string OpenCodes = """
-        with recursive code as (
-            (select diagnosis_code as it from referral where not sensitive and diagnosis_code is not null order by 1 limit 1)
-            union all
-            select (select diagnosis_code from referral where not sensitive and diagnosis_code > code.it order by 1 limit 1) from code where code.it is not null
+    private sealed record Slice
+    {
+        public Guid? UpTo { get; init; }
+        public string[] Codes { get; init; } = [];
+        public bool Others { get; init; }
+    }
+
+    private async Task<int> Walk(NpgsqlConnection connection, CancellationToken ct)
+    {
+        var (alliance, now, marked) = (directory.Current, clock.GetUtcNow(), 0);
+        for (Guid? after = Guid.Empty; after is not null;)
+        {
+            ct.ThrowIfCancellationRequested();
+            var slice = await connection.QuerySingleAsync<Slice>(Look, new { after, SliceSize, Sensitivity.Telling });
+            var codes = slice.Codes.Where(code => alliance.IsSensitive(code, ChinaTime.DayOf(now))).ToArray();
+            if (codes.Length > 0 || slice.Others)
+                marked += await connection.ExecuteAsync(Mark, new { after, slice.UpTo, codes, Sensitivity.Telling, now });
+            after = slice.UpTo;
+        }
+        return marked;
+    }
+
+    // what follows from a sensitive referral is sensitive, whatever its own code says
+    private const string Look = """
+        with slice as materialized (
+            select id, diagnosis_code, department, patient_class, parent_id, sensitive from referral where id > @after order by id limit @SliceSize
         )
-        select it from code where it is not null
+        select (select id from slice order by id desc limit 1) as up_to,
+               array(select distinct diagnosis_code from slice where not sensitive and diagnosis_code is not null) as codes,
+               exists (select from slice where not sensitive
+                         and (left(department, 2) = any(@Telling) or patient_class = 'Palliative'
+                              or exists (select from referral parent where parent.id = slice.parent_id and parent.sensitive))) as others
+        """;
+
+    private const string Mark = """
+        update referral set sensitive = true, changed_at = @now
+        where id in (
+            select id from referral r
+            where id > @after and id <= @UpTo and not sensitive
+              and (diagnosis_code = any(@codes) or left(department, 2) = any(@Telling) or patient_class = 'Palliative'
+                   or exists (select from referral parent where parent.id = r.parent_id and parent.sensitive))
+            order by id for update)
         """;
 }

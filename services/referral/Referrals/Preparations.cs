@@ -193,7 +193,7 @@ internal static class Preparations
         var facts = await intake.LookUp(transfer.Referral, made.Form, null, runner.Alliance, runner.Now) with { OpenDuplicate = null };
         // a question that nobody had to sign is no way around the signature of what it becomes
         if (facts.NeedsReview && !transfer.Referral.IsEmergency && !await intake.WasSigned(referral, runner.Alliance, runner.Now))
-            return (command with { Transfer = transfer }, [new Birth(transfer, ForReview(id))], null);
+            return (command with { Transfer = transfer, MustBeSigned = true }, [new Birth(transfer, ForReview(id))], null);
         // it goes where the question has been: who signed that has signed, and asking once more would not close it
         facts = facts with { Reviewed = true, LeavesRegion = false };
         return (command with { Transfer = transfer },

@@ -147,6 +147,9 @@ internal sealed class Referral : SagaStateMachineInstance
     /// <summary>The care has ended, and the person asked that nobody works with their data then.</summary>
     public bool Restricted { get; set; }
 
+    /// <summary>What it was converted to is a draft that the caller of this request may not see.</summary>
+    public bool LinkHidden { get; set; }
+
     Guid ISaga.CorrelationId { get => Id; set => Id = value; }
 
     public bool IsEmergency => Priority == Priority.Emergency;

@@ -29,7 +29,10 @@ internal sealed class RuleBook(IEnumerable<RulePack> packs, IEnumerable<Diagnosi
 
     /// <summary>True for a diagnosis of the set; one that is less exact than the set's ranges counts as in it.</summary>
     public bool InSet(string set, string? diagnosis, DateOnly day) =>
-        diagnosis is not null && _sets[set].Any(s => s.Since <= day && (s.Until is null || s.Until >= day) && s.Range.Contains(diagnosis));
+        diagnosis is not null && RangesOf(set, day).Any(range => range.Contains(diagnosis));
+
+    public IEnumerable<CodeRange> RangesOf(string set, DateOnly day) =>
+        _sets[set].Where(s => s.Since <= day && (s.Until is null || s.Until >= day)).Select(s => s.Range);
 
     /// <summary>Departments that usually treat a diagnosis: those of the narrowest range that knows it.</summary>
     public IReadOnlyList<string> DepartmentsFor(string diagnosis, DateOnly day)

@@ -32,12 +32,16 @@ internal sealed class Actions(MoveIndex index, Access access, AllianceDirectory 
 
     public CommandAnswer Answer(Referral r, Caller caller, IReadOnlyList<Birth> births) => new(
         r.Id, r.ReferralNo, r.EpisodeId, r.State, r.Sequence, r.StateSince, WaitingFor.Of(r), r.Outcome, Deadline.Of(r), Of(r, caller),
-        births.Count == 0 ? null : [.. births.Select(b => new LinkedAnswer(b.New.Referral.Id, b.New.Referral.ReferralNo, b.New.Referral.State))], Candidates(r));
+        Born([.. births.Select(b => b.New.Referral).Where(born => access.IsParty(caller, born))]), Candidates(r));
+
+    // a draft is nothing to its receiver, and be it the receiver that brought it about
+    private static LinkedAnswer[]? Born(Referral[] shown) =>
+        shown.Length == 0 ? null : [.. shown.Select(r => new LinkedAnswer(r.Id, r.ReferralNo, r.State))];
 }
 
 /// <summary>Answer to every command: ids, state and what is possible next; no patient data.</summary>
 /// <param name="WaitingFor">Who must act: sender, receiver, approver, scheduling, patient or nobody.</param>
-/// <param name="Linked">Referrals that the command created.</param>
+/// <param name="Linked">Referrals that the command created, but for drafts of somebody else.</param>
 /// <param name="Candidates">After a refusal, an expiry or on a waiting list: other institutions that could take the patient.</param>
 internal sealed record CommandAnswer(
     Guid Id, string ReferralNo, Guid EpisodeId, string State, long Sequence, DateTimeOffset StateSince, string WaitingFor,

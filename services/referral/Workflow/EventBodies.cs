@@ -68,8 +68,11 @@ internal static class EventBodies
         Id("parentId", r.ParentId);
         Text("parentNo", r.ParentNo);
         Text("relation", r.Relation?.ToString());
-        Id("linkedId", move.Extras.LinkedId ?? r.LinkedId);
-        Text("linkedNo", move.Extras.LinkedNo ?? r.LinkedNo);
+        if (!move.Extras.LinkedWithDraft)
+        {
+            Id("linkedId", move.Extras.LinkedId ?? r.LinkedId);
+            Text("linkedNo", move.Extras.LinkedNo ?? r.LinkedNo);
+        }
         Text("reason", move.Reason);
         Text("outcome", r.Outcome?.ToString());
         Text("previousReceiver", move.Extras.PreviousReceiver);

@@ -97,6 +97,8 @@ internal sealed class EventExtras
     public DeadlineFacts? Deadline { get; set; }
     public Guid? LinkedId { get; set; }
     public string? LinkedNo { get; set; }
+    /// <summary>What it is linked with is a draft: partners never hear of it.</summary>
+    public bool LinkedWithDraft { get; set; }
     public IReadOnlyList<string>? Flags { get; set; }
     public bool FirstBooking { get; set; }
     public bool FromPool { get; set; }

@@ -75,6 +75,8 @@ internal sealed class MoveIndex
         {
             if (activity is IGuard guard)
                 _move?.Guards.Add(guard);
+            if (activity is IMayStay && _move is not null && !_move.To.Contains(_move.From))
+                _move.To.Add(_move.From);
             if (activity is not TransitionActivity<Referral> transition || _move is null)
                 return;
             // a state that the same move leaves again is passed through, not reached

@@ -14,6 +14,9 @@ internal interface IGuard
     Problem? Refuses(Referral referral, Side sides);
 }
 
+/// <summary>After it the state may be what it was before the move.</summary>
+internal interface IMayStay;
+
 /// <summary>The words the page of the machine is written in.</summary>
 internal static class Steps
 {
@@ -57,6 +60,10 @@ internal static class Steps
             return null;
         }));
 
+    /// <summary>Says to the reader of the page that a branch before it may leave the state as it is; does nothing.</summary>
+    public static EventActivityBinder<Referral, Move<T>> OrStay<T>(this EventActivityBinder<Referral, Move<T>> move)
+        where T : class => move.Add(new Staying<T>());
+
     /// <summary>Writes a row of the history and, from submit on, its event.</summary>
     public static EventActivityBinder<Referral, Move<T>> Tell<T>(this EventActivityBinder<Referral, Move<T>> move, string @event)
         where T : class => move.Add(new Telling<T>(_ => @event, partnersHear: true));
@@ -70,6 +77,11 @@ internal static class Steps
 
     public static EventActivityBinder<Referral, Move<T>> Record<T>(this EventActivityBinder<Referral, Move<T>> move, Func<T, string> @event)
         where T : class => move.Add(new Telling<T>(@event, partnersHear: false));
+
+    private sealed class Staying<T> : Activity<T>, IMayStay where T : class
+    {
+        protected override bool Run(Referral referral, Move<T> move) => true;
+    }
 
     private abstract class Activity<T> : IStateMachineActivity<Referral, Move<T>> where T : class
     {

@@ -55,6 +55,45 @@ public sealed class DiagnosisSheetTests(ReferralHost host)
         await Eventually.Is(async () => await marking.Pass() == 0, "everything is marked", seconds: 30);
     }
 
+    [Theory]
+    [InlineData("A18.0†", true)]
+    [InlineData("M01.1*", false)]
+    public async Task A_code_of_a_pair_keeps_its_dagger_or_asterisk_and_belongs_where_it_did(string code, bool sensitive)
+    {
+        var referral = await A.Submitted(host, slip => slip["diagnosis"] = new System.Text.Json.Nodes.JsonObject { ["code"] = code });
+        var stored = (await host.Database.Query<(string Code, bool Sensitive)>("select diagnosis_code, sensitive from referral where id = @Id", new { referral.Id })).Single();
+        stored.Should().Be((code, sensitive), "tuberculosis of a joint is told by its first code");
+        await referral.IsRefusedToAStranger("accept");
+    }
+
+    [Fact]
+    public async Task What_a_pass_that_died_or_an_earlier_version_left_open_is_marked_by_the_next_pass()
+    {
+        var marking = host.Services.GetRequiredService<MarkSensitive>();
+        async Task<bool> IsSensitive(A referral) => (await host.Database.Query<bool>("select sensitive from referral where id = @Id", new { referral.Id })).Single();
+        async Task<A> Written(string change, A? parent = null)
+        {
+            var referral = await A.Submitted(host);
+            await host.Database.Execute($"update referral set {change} where id = @Id", new { referral.Id, parent = parent?.Id });
+            return referral;
+        }
+        // the grandchild is the older row: whatever comes first, all of it is met
+        var grandchild = await Written("sensitive = false");
+        var parent = await Written("sensitive = true");
+        var child = await Written("parent_id = @parent", parent);
+        await host.Database.Execute("update referral set parent_id = @child where id = @Id", new { grandchild.Id, child = child.Id });
+        var (other, stranger) = (await Written("department = '03.03'"), await A.Submitted(host));
+        await host.Database.Execute("update referral set parent_id = @parent where id = @Id", new { stranger.Id, parent = other.Id });
+        A[] telling = [await Written("department = '15'"), await Written("department = '16.01'"), await Written("department = '17'"), await Written("department = '24'"), await Written("patient_class = 'Palliative'")];
+
+        await Eventually.Is(async () => await marking.Pass() is not null, "a pass was made", seconds: 60);
+        foreach (var referral in telling.Concat([parent, child, grandchild]))
+            (await IsSensitive(referral)).Should().BeTrue();
+        (await IsSensitive(other)).Should().BeFalse();
+        (await IsSensitive(stranger)).Should().BeFalse();
+        await Eventually.Is(async () => await marking.Pass() == 0, "everything is marked", seconds: 60);
+    }
+
     [Fact]
     public async Task A_range_belongs_to_its_set_from_its_day_and_is_withdrawn_with_a_day()
     {

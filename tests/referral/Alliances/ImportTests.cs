@@ -145,8 +145,12 @@ public sealed class ImportTests(ReferralHost host)
         await Mixed(Put(office, $"/v1/standing-agreements/sa-{real}", new { sender = real, receiver = ReferralHost.County, greenChannel = "*", from = "2026-01-01" }));
         (await Put(host.As(ReferralHost.Stranger, "AllianceOffice"), $"/v1/alliances/al-county/members/{real}/2026-01-01", new { })).StatusCode.Should().Be(HttpStatusCode.Forbidden);
 
-        // what stands mixed, because one of them went into service, is ended like any other
-        await host.Database.Execute("update institution set synthetic = false where code = @rehearsing", new { rehearsing });
+        // what stood mixed before is ended like any other
+        await host.Database.Execute("""
+            alter table institution disable trigger institution_keeps_its_kind;
+            update institution set synthetic = false where code = @rehearsing;
+            alter table institution enable trigger institution_keeps_its_kind;
+            """, new { rehearsing });
         (await Put(office, $"/v1/alliances/al-county/members/{rehearsing}/2026-01-01", new { until = "2026-06-30" }, "*")).StatusCode.Should().Be(HttpStatusCode.OK);
 
         static async Task Mixed(Task<HttpResponseMessage> asked)
@@ -154,6 +158,53 @@ public sealed class ImportTests(ReferralHost host)
             var answer = await asked;
             answer.StatusCode.Should().Be(HttpStatusCode.Conflict, await answer.Content.ReadAsStringAsync());
             (await answer.Json()).GetProperty("code").GetString().Should().Be("sandbox-and-real");
+        }
+    }
+
+    [Fact]
+    public async Task An_institution_leaves_the_sandbox_once_it_shares_nothing_and_only_when_somebody_says_so()
+    {
+        var house = Codes.New();
+        var with = Header.Replace("parent", "parent,synthetic");
+        string Said(string synthetic, string name = "导入") => with + Line(house, name).TrimEnd() + $",{synthetic}\n";
+        (await Import(Said("true"), "All")).Body.GetProperty("changed").GetInt32().Should().Be(1);
+        async Task<JsonElement> Stands() => await host.As(ReferralHost.County, "Operator").GetAsync("/v1/institutions/" + house).Json();
+        var operates = host.As(ReferralHost.County, "Operator");
+        Task<HttpResponseMessage> Puts(HttpClient by, bool? synthetic, string name = "导入") => Put(by, "/v1/institutions/" + house,
+            new { name, level = "VillageClinic", type = "PrimaryCare", ownership = "Public", region = "210681", parent = ReferralHost.Township, synthetic }, "*");
+
+        // who does not speak of it leaves it
+        (await Import(Header + Line(house, "新名一"), "All")).Body.GetProperty("changed").GetInt32().Should().Be(1);
+        (await Import(Said("", "新名二"), "All")).Body.GetProperty("changed").GetInt32().Should().Be(1);
+        (await Puts(operates, null, "新名三")).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await Stands()).GetProperty("name").GetString().Should().Be("新名三");
+        (await Stands()).GetProperty("synthetic").GetBoolean().Should().BeTrue();
+
+        var office = host.As(ReferralHost.County, "AllianceOffice");
+        (await Put(office, $"/v1/alliances/al-county/members/{house}/2026-01-01", new { })).StatusCode.Should().Be(HttpStatusCode.Created);
+        await Refused();
+        (await Put(office, $"/v1/alliances/al-county/members/{house}/2026-01-01", new { until = "2026-01-31" }, "*")).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await Put(office, $"/v1/standing-agreements/sa-{house}", new { sender = house, receiver = ReferralHost.County, greenChannel = "*", from = "2026-01-01" })).StatusCode.Should().Be(HttpStatusCode.Created);
+        await Refused();
+        (await Put(office, $"/v1/standing-agreements/sa-{house}", new { sender = house, receiver = ReferralHost.County, greenChannel = "*", from = "2026-01-01", until = "2026-01-31" }, "*")).StatusCode.Should().Be(HttpStatusCode.OK);
+        var contract = $"id,patientIdNo,type,clinic,district,municipal,from,until\nct-{house},{Residents.New()},INSTITUTION_1_1_1,{house},{ReferralHost.County},{ReferralHost.Tertiary},2026-01-01,";
+        (await Import(contract + "\n", "All", "contracts")).Body.GetProperty("changed").GetInt32().Should().Be(1);
+        await Refused();
+        (await Import(contract + "2026-01-31\n", "All", "contracts")).Body.GetProperty("changed").GetInt32().Should().Be(1);
+
+        (await Puts(host.As(ReferralHost.Township, "Head"), false)).StatusCode.Should().Be(HttpStatusCode.Forbidden);
+        (await Puts(operates, false)).StatusCode.Should().Be(HttpStatusCode.OK);
+        (await Stands()).GetProperty("synthetic").GetBoolean().Should().BeFalse();
+        (await Import(Said("true"), "All")).Body.GetProperty("changed").GetInt32().Should().Be(1, "and back");
+
+        async Task Refused()
+        {
+            var answer = await Puts(operates, false);
+            answer.StatusCode.Should().Be(HttpStatusCode.Conflict, await answer.Content.ReadAsStringAsync());
+            var problem = await answer.Json();
+            problem.GetProperty("code").GetString().Should().Be("sandbox-and-real");
+            problem.GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be("/synthetic");
+            Errors((await Import(Said("false"), "Good")).Body).Should().Equal((2, "synthetic"));
         }
     }
 

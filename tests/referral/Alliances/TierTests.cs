@@ -192,14 +192,30 @@ public sealed class TierTests : IAsyncLifetime
         var unsigned = await (await Question()).Does("claim");
         await Is(_host.As(ReferralHost.County, "AllianceOffice").Command("/v1/settings", new { alliance = "al-county", internalReview = true }), HttpStatusCode.Created);
         _host.Clock.Advance(TimeSpan.FromSeconds(1));
+        await _host.Database.Execute("""
+            create table kept (body text);
+            create function keep() returns trigger language plpgsql security definer as $$ begin insert into kept values (to_jsonb(new)::text); return new; end $$;
+            create trigger keep after insert on outbox for each row execute function keep();
+            """);
         var answer = await Is(unsigned.Tries("convert"), HttpStatusCode.OK);
-        answer.GetProperty("linked")[0].GetProperty("state").GetString().Should().Be("InternalReview");
-        var path = $"/v1/referrals/{answer.GetProperty("linked")[0].GetProperty("id").GetGuid()}";
+        // the receiver is told that it was converted, and nothing of the sender's draft
+        answer.TryGetProperty("linked", out _).Should().BeFalse();
+        var (id, number, state) = (await _host.Database.Query<(Guid, string, string)>("select id, referral_no, state from referral where parent_id = @Id", new { unsigned.Id })).Single();
+        state.Should().Be("InternalReview");
+        var told = (await _host.Database.Query<string>("select body from kept")).Should().ContainSingle(body => body.Contains("referral.up.converted")).Which;
+        told.Should().NotContain(number).And.NotContain(id.ToString()).And.NotContain("linkedNo");
+        async Task<JsonElement> Link(HttpClient by) => (await Is(by.GetAsync($"/v1/referrals/{unsigned.Id}"), HttpStatusCode.OK)).TryGetProperty("linked", out var linked) ? linked : default;
+        (await Link(_host.As(ReferralHost.Tertiary))).ValueKind.Should().Be(JsonValueKind.Undefined);
+        (await Link(Township())).GetProperty("referralNo").GetString().Should().Be(number, "it is the sender's");
+        (await Is(_host.As(ReferralHost.Tertiary).Command($"/v1/referrals/{unsigned.Id}/claim", new { }, "*"), HttpStatusCode.Conflict)).GetRawText().Should().NotContain(number);
+        await Is(_host.As(ReferralHost.Stranger).GetAsync($"/v1/referrals/{unsigned.Id}"), HttpStatusCode.NotFound);
+        var path = $"/v1/referrals/{id}";
         await Is(_host.As(ReferralHost.Tertiary).GetAsync(path), HttpStatusCode.NotFound);
         await Is(_host.As(ReferralHost.Tertiary).Command(path + "/accept", new { department = "03.03" }, "*"), HttpStatusCode.NotFound);
         await Is(Township().Command(path + "/approve", new { }, "*"), HttpStatusCode.Forbidden);
         var head = _host.As(ReferralHost.Township, "Head", "head-township");
         (await Is(head.Command(path + "/approve", new { }, "*"), HttpStatusCode.OK)).GetProperty("state").GetString().Should().Be("Submitted");
+        (await Link(_host.As(ReferralHost.Tertiary))).GetProperty("referralNo").GetString().Should().Be(number, "it was sent");
         await Is(_host.As(ReferralHost.Tertiary).Command(path + "/accept", new { department = "03.03" }, "*"), HttpStatusCode.OK);
 
         // a question that was signed is not signed again

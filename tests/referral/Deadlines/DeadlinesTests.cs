@@ -5,6 +5,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Referrals.Contracts;
 using ReferralService.Deadlines;
+using ReferralService.Indicators;
+using ReferralService.Tests.Indicators;
 using ReferralService.Workflow;
 using TestKit;
 using Xunit;
@@ -178,6 +180,7 @@ public sealed class DeadlinesTests(ReferralHost host)
         }
         await down.Does("follow-up", Nobody());
         (await down.Events())[^2..].Should().Equal("follow-up-recorded", "escalated");
+        (await Missed()).Should().BeEmpty("no deadline has passed");
         var view = await down.Look();
         view.GetProperty("followUps").GetProperty("number").GetInt32().Should().Be(0);
         view.GetProperty("followUps").GetProperty("unreached").GetInt32().Should().Be(3);
@@ -188,6 +191,7 @@ public sealed class DeadlinesTests(ReferralHost host)
         escalated.GetProperty("unreached").GetInt32().Should().Be(3);
         await host.Pass(TimeSpan.FromDays(7.1));
         (await down.Events()).Should().EndWith("follow-up-overdue");
+        (await Missed()).Should().Equal("FirstFollowUp/1");
 
         // reached once, it counts anew, and the timer of the plan is told then
         await down.Does("follow-up");
@@ -204,6 +208,12 @@ public sealed class DeadlinesTests(ReferralHost host)
         refused.GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be("/nextDueOn");
         await (await A.ReturnedAndArrived(host)).IsRefused("follow-up", System.Net.HttpStatusCode.Forbidden, body: Nobody(), by: ReferralHost.Tertiary);
         await (await A.ReturnedAndArrived(host)).IsRefusedToAStranger("follow-up", Nobody());
+
+        async Task<string[]> Missed()
+        {
+            await host.Services.GetRequiredService<MeasureReferrals>().Counted(0);
+            return (await host.Database.Query<string[]>("select missed from measure where referral_id = @Id", new { down.Id })).Single();
+        }
     }
 
     [Fact]

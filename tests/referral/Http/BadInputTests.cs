@@ -32,6 +32,7 @@ public sealed class BadInputTests(ReferralHost host)
         { "unknown member deep inside", """{"patient":{"name":"李演示","sex":"1","age":70,"weight":80}}""", 400, "/patient/weight" },
         { "a value where a name belongs", """{"patient":{"name":"李演示","sex":"1","age":70,"李演示之妻":1}}""", 400, "/patient" },
         { "words for a diagnosis code", """{"diagnosis":{"code":"李演示头痛"}}""", 400, "/diagnosis/code" },
+        { "a sign no code has", """{"diagnosis":{"code":"A18.0‡"}}""", 400, "/diagnosis/code" },
         { "age as text", """{"patient":{"name":"李演示","sex":"1","age":"seventy"}}""", 400, "/patient/age" },
         { "age of 1e999", """{"patient":{"name":"李演示","sex":"1","age":1e999}}""", 400, "/patient/age" },
         { "time without offset", """{"expectedArrival":"2026-12-01T09:00:00"}""", 400, "/expectedArrival" },

@@ -128,7 +128,12 @@ internal sealed class RandomReferrals(AllianceSnapshot alliance, IReadOnlyDictio
             case 17 or 18: Raise(r, m => m.CompleteTreatment, new CompleteTreatment("x", null, "x", null, _random.Next(4) > 0), Side.Receiver, now); break;
             case 19 or 20: Return(r, now); break;
             case 21: Raise(r, m => m.CompleteWithoutReturn, new CompleteWithoutReturn("CURED", null), Side.Receiver, now); break;
-            case 22: Raise(r, m => m.RecordFollowUp, new RecordFollowUp(FollowUpWay.Home, "x", null, null) { Unreachable = _random.Next(2) == 0 }, Side.Receiver, now); break;
+            case 22:
+                // nobody is reached on one day, or on no day at all
+                var unreachable = _random.Next(2) == 0;
+                for (var attempts = unreachable ? _random.Next(1, 5) : 1; attempts > 0; attempts--)
+                    Raise(_rows[r.Id], m => m.RecordFollowUp, new RecordFollowUp(FollowUpWay.Home, "x", null, null) { Unreachable = unreachable }, Side.Receiver, now);
+                break;
             case 23: Raise(r, m => m.Finish, new FinishPlan("x"), Side.Receiver, now); break;
             case 24: Raise(r, m => m.Rate, new RateReferral(_random.Next(1, 6), null), Side.Sender, now); break;
             case 25: Seldom(r, now); break;

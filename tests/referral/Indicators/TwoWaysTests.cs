@@ -1,7 +1,9 @@
+using System.Text.Json;
 using FluentAssertions;
 using Microsoft.Extensions.DependencyInjection;
 using ReferralService.Alliances;
 using ReferralService.Indicators;
+using ReferralService.Tests.Machine;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -52,7 +54,16 @@ public sealed class TwoWaysTests(ReferralHost host, ITestOutputHelper output) : 
 
         made.Events.Count(e => e.Contains("\"loopFrom\":\"Accepted\"", StringComparison.Ordinal)).Should().BePositive();
         made.Events.Count(e => e.Contains("\"loopFrom\":\"Arrived\"", StringComparison.Ordinal)).Should().BePositive();
+        var unreached = made.Events.Select(e => JsonDocument.Parse(e).RootElement)
+            .Where(e => e.GetProperty("type").GetString()!.EndsWith(".escalated", StringComparison.Ordinal) && e.GetProperty("data").TryGetProperty("reason", out _)).ToArray();
+        unreached.Should().NotBeEmpty("somebody was not reached three times");
+        unreached.Should().Contain(e => e.GetProperty("data").GetProperty("deadline").GetProperty("dueAt").GetDateTimeOffset() > e.GetProperty("time").GetDateTimeOffset(),
+            "the timer is due later");
+        var wrong = made.Rows.Where(r => r.InError || r.Reason == "ENTERED_IN_ERROR").Select(r => r.Id).ToHashSet();
+        var passed = made.Histories.Where(h => !wrong.Contains(h.Of.Id) && h.Row is { Event: "deadline-missed" or "escalated" or "follow-up-overdue", Detail: { } detail }
+            && detail.ContainsKey("timer") && h.Move.Verb == InMemory.Machine.VerbOf(InMemory.Machine.DeadlineReached));
         var whole = events.Count(Questions(directory).First()).Tallies.Single();
+        whole.MissedDeadlines.Should().Be(passed.Count(), "a deadline is missed when a timer fired, and not when nobody was reached");
         output.WriteLine(whole.ToString());
         typeof(Tally).GetProperties().Where(p => p.Name != nameof(Tally.Key)).Where(p => Convert.ToInt64(p.GetValue(whole) ?? 0L) == 0)
             .Should().BeEmpty("figures that are always nought prove nothing");

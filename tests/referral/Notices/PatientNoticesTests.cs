@@ -31,7 +31,7 @@ public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : ICla
         /// <summary>The demo is a sandbox: here all of it is real, but for one institution.</summary>
         public async Task BecomeReal()
         {
-            await Database.Execute("update institution set synthetic = (code = @Stranger); update directory_version set number = number + 1", new { Stranger });
+            await Database.Execute(ReferralHost.BecomesAtOnce("code = @Stranger"), new { Stranger });
             await Services.GetRequiredService<AllianceDirectory>().Refresh();
         }
 

@@ -288,6 +288,46 @@ public sealed class PatientRightsTests(ReferralHost host)
     }
 
     [Fact]
+    public async Task A_correction_changes_of_the_other_records_only_what_it_changes_where_it_is_written()
+    {
+        var idNo = Residents.New();
+        var born = $"{idNo[6..10]}-{idNo[10..12]}-{idNo[12..14]}";
+        JsonObject Person(string name, string phone, string address, string? email = null, string? language = null, int? age = null)
+        {
+            var person = new JsonObject { ["name"] = name, ["sex"] = "1", ["birthDate"] = born, ["idNo"] = idNo, ["phone"] = phone, ["address"] = address };
+            if (email is not null)
+                (person["email"], person["language"]) = (email, language);
+            if (age is not null)
+                person["age"] = age;
+            return person;
+        }
+        Task<A> Referred(JsonObject person) => A.Submitted(host, slip => (slip["patient"], slip["confirmDuplicate"]) = (person, true));
+        async Task<JsonElement> Identity(A referral, string? by = null) => (await referral.Look(by)).GetProperty("identity");
+        Task<HttpResponseMessage> Corrects(A referral, JsonObject person, string institution = ReferralHost.Township) =>
+            host.As(institution).Command($"/v1/referrals/{referral.Id}/patient-corrections", new { patient = person }, "*");
+
+        var old = await Referred(Person("吴两次", "13811110000", "旧址", "old@example.org", "zh", 40));
+        var newer = await Referred(Person("吴两次", "13822220000", "新址", "new@example.org", "en", 41));
+        // another name, and another telephone than the old record had; of e-mail and language this program knows nothing
+        var right = Person("伍两次", "13833330000", "旧址", age: 40);
+        (await Corrects(old, right, ReferralHost.Stranger)).StatusCode.Should().Be(HttpStatusCode.NotFound);
+        (await Corrects(old, Person("伍两次", "13833330000", "旧址", "no address", "zh"))).StatusCode.Should().Be(HttpStatusCode.BadRequest);
+        (await (await Corrects(old, right)).Json()).GetProperty("records").GetInt32().Should().Be(2);
+
+        var there = await Identity(newer);
+        there.GetProperty("name").GetString().Should().Be("伍两次");
+        there.GetProperty("phone").GetString().Should().Be("13833330000", "it was changed");
+        there.GetProperty("address").GetString().Should().Be("新址", "it was not");
+        there.GetProperty("age").GetInt32().Should().Be(41, "each record has that of its day");
+        there.GetProperty("email").GetString().Should().Be("new@example.org", "nobody spoke of it");
+        there.GetProperty("language").GetString().Should().Be("en");
+        (await Identity(old)).TryGetProperty("email", out _).Should().BeFalse("where it is written a correction says all there is");
+        // what changes nothing there makes no version there
+        await Corrects(old, right.DeepClone().AsObject());
+        (await (await File(newer)).Json()).GetProperty("earlierVersions").GetArrayLength().Should().Be(1);
+    }
+
+    [Fact]
     public async Task Another_open_referral_of_the_person_keeps_the_data()
     {
         var idNo = Residents.New();

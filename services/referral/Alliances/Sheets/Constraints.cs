@@ -26,6 +26,7 @@ internal static class Constraints
         ["membership_not_mixed"] = (DirectoryProblems.Mixed, "institution", new("The alliance's lead is of the sandbox and the institution is not, or the other way round.", "医联体牵头医院与该机构一方为沙箱机构、一方为真实机构。")),
         ["contract_not_mixed"] = (DirectoryProblems.Mixed, "clinic", new("Some of the contract's institutions and people are of the sandbox, some are real.", "签约所涉机构与人员中同时有沙箱与真实机构。")),
         ["standing_agreement_not_mixed"] = (DirectoryProblems.Mixed, "sender", new("One of the two is of the sandbox, the other is real.", "双方一为沙箱机构，一为真实机构。")),
+        ["institution_keeps_its_kind"] = (DirectoryProblems.Mixed, "synthetic", new("The institution has a membership, contract or standing agreement in force: end it first.", "该机构尚有生效的成员关系、签约或协议，请先终止。")),
         ["institution_no_circle"] = (Rule, "parent", new("An institution cannot stand above itself.", "上级机构关系形成循环。")),
         ["institution_parent_is_above"] = (Rule, "parent", new("The parent's level is below.", "上级机构的级别低于本机构。")),
         ["membership.tightness"] = (Rule, "alliance", new("No such alliance.", "没有该医联体。")),

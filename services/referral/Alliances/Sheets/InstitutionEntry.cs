@@ -39,7 +39,10 @@ internal sealed record InstitutionEntry : IEntry
     /// <summary>What it offers, e.g. ChronicClinic, RehabPhysio, StrokeCentre.</summary>
     public string[]? Services { get; init; }
     public string? Phone { get; init; }
-    /// <summary>A sandbox institution: it never meets real ones.</summary>
+    /// <summary>
+    /// A sandbox institution: it never meets real ones. Absent: as it stands, and a new one is real. It changes only while
+    /// no membership, contract or standing agreement of the institution is in force.
+    /// </summary>
     public bool? Synthetic { get; init; }
 
     public void Check(Checks checks)
@@ -71,12 +74,12 @@ internal sealed record InstitutionEntry : IEntry
             values (@Code, @Name, @Level, @Type, @Ownership, @Region, @Grid, @Latitude, @Longitude, @Parent, coalesce(@Services, '{}'), @Phone, coalesce(@Synthetic, false))
             on conflict (code) do update set (name, level, type, ownership, region, grid, latitude, longitude, parent, services, phone, synthetic, version)
                 = (excluded.name, excluded.level, excluded.type, excluded.ownership, excluded.region, excluded.grid, excluded.latitude,
-                   excluded.longitude, excluded.parent, excluded.services, excluded.phone, excluded.synthetic, row.version + 1)
+                   excluded.longitude, excluded.parent, excluded.services, excluded.phone, coalesce(@Synthetic, row.synthetic), row.version + 1)
                 where (@ReadVersion is null or row.version = @ReadVersion)
                   and (row.name, row.level, row.type, row.ownership, row.region, row.grid, row.latitude, row.longitude, row.parent, row.services, row.phone, row.synthetic)
                       is distinct from
                       (excluded.name, excluded.level, excluded.type, excluded.ownership, excluded.region, excluded.grid, excluded.latitude,
-                       excluded.longitude, excluded.parent, excluded.services, excluded.phone, excluded.synthetic)
+                       excluded.longitude, excluded.parent, excluded.services, excluded.phone, coalesce(@Synthetic, row.synthetic))
             """,
         Select = """
             select code as key, version, code, name, level, type, ownership, region, grid, latitude, longitude, parent, services, phone, synthetic

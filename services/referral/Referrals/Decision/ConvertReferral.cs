@@ -20,6 +20,10 @@ internal sealed record ConvertReferral(ReferralKind? Kind, string? Department, s
     [System.Text.Json.Serialization.JsonIgnore]
     public NewReferral? Transfer { get; init; }
 
+    /// <summary>The sender's head must sign the transfer: until then it is a draft that the receiver is told nothing of.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool MustBeSigned { get; init; }
+
     public void Check(Checks checks)
     {
         Override?.Check(checks, "/override");
@@ -37,6 +41,7 @@ internal sealed record ConvertReferral(ReferralKind? Kind, string? Department, s
         move.Words = move.Command.Text;
         move.Extras.LinkedId = transfer.Id;
         move.Extras.LinkedNo = transfer.ReferralNo;
+        move.Extras.LinkedWithDraft = move.Command.MustBeSigned;
         r.LinkedId = transfer.Id;
         r.LinkedNo = transfer.ReferralNo;
         r.Outcome = Outcome.Converted;

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using MassTransit;
 using Referrals.Contracts;
+using ReferralService.Deadlines;
 using ReferralService.Referrals.Ending;
 using ReferralService.Workflow;
 using ServiceDefaults.Http;
@@ -14,6 +15,9 @@ internal sealed record RecordFollowUp(FollowUpWay? Way, string? Text, DateOnly? 
 {
     /// <summary>Times in a row that nobody may be reached before the coordinator hears of it.</summary>
     public const int MostUnreached = 3;
+
+    /// <summary>Reason of an escalation for which no deadline passed: it counts as none that was missed.</summary>
+    public const string Unreached = "UNREACHABLE";
 
     /// <summary>
     /// True: nobody was reached. It is no follow-up and moves no date; the third time in a row the next of the ladder
@@ -67,7 +71,7 @@ internal static class Unreached
     /// <summary>Only a follow-up that happened begins the plan.</summary>
     public static EventActivityBinder<Referral, Move<RecordFollowUp>> BeginPlan(
         this EventActivityBinder<Referral, Move<RecordFollowUp>> move, ReferralStateMachine to) =>
-        move.If(m => !m.Message.Command.Unreachable, m => m.TransitionTo(to.FollowUp));
+        move.If(m => !m.Message.Command.Unreachable, m => m.TransitionTo(to.FollowUp)).OrStay();
 
     /// <summary>The third time in a row does not wait for the ladder of the timer that runs.</summary>
     public static EventActivityBinder<Referral, Move<RecordFollowUp>> EscalateUnreached(this EventActivityBinder<Referral, Move<RecordFollowUp>> move) =>
@@ -78,8 +82,11 @@ internal static class Unreached
     {
         var timer = r.At(ReferralState.Arrived) ? "FirstFollowUp" : "FollowUpDue";
         var setting = move.Alliance.TimerFor(timer, r, move.Now);
-        var facts = new DeadlineFacts(timer, move.Now, setting.Steps.Count + 1, setting.UrgeTo is [var next, ..] ? [next] : ["Coordinator"]);
+        // where nothing more is planned it is about today
+        var facts = new DeadlineFacts(timer, Timers.DueOf(r, timer, move.Alliance) ?? move.Now, setting.Steps.Count + 1,
+            setting.UrgeTo is [var next, ..] ? [next] : ["Coordinator"]);
         move.Extras.Deadline = facts;
+        move.Reason = RecordFollowUp.Unreached;
         move.Detail = new JsonObject { ["timer"] = facts.Timer, ["level"] = facts.Level, ["unreached"] = r.FollowUpsUnreached };
     }
 }

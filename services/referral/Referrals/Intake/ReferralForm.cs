@@ -225,8 +225,8 @@ internal sealed record DiagnosisForm(string? System, string? Version, string? Co
         checks.Text(System, at + "/system", 200, required: false);
         checks.Text(Version, at + "/version", 40, required: false);
         checks.Text(Code, at + "/code", 64);
-        // the code stands readable in the row: words belong into the text, which is sealed
-        checks.That(Code is null || Code.All(c => c is > ' ' and <= '~'), at + "/code", "Letters, digits and signs of a code; words belong into text.", "仅限编码字符；文字说明请填写 text。");
+        // the code stands readable in the row: words belong into the text, which is sealed; ICD-10 marks pairs with † and *
+        checks.That(Code is null || Code.All(c => c is > ' ' and <= '~' or '†'), at + "/code", "Letters, digits and signs of a code; words belong into text.", "仅限编码字符；文字说明请填写 text。");
         checks.Text(Text, at + "/text", 500, required: false);
         checks.That(Code is null || Code.Length >= 3, at + "/code", "At least three characters.", "至少 3 个字符。");
     }

@@ -1,3 +1,4 @@
+using Referrals.Contracts;
 using ReferralService.Alliances;
 using ReferralService.Privacy;
 using ReferralService.Referrals.Decision;
@@ -30,13 +31,15 @@ internal sealed class GetReferral(Wall wall, ReferralStore store, Access access,
         var etag = ETags.Of(referral.EtagVersion);
         http.Response.Headers.ETag = etag;
         http.Response.Headers.CacheControl = "private, no-cache";
-        // what is shown can change without the referral: opened, restricted, corrected, erased
-        if (ETags.Unchanged(http.Request, etag) && referral is { Sensitive: false, Opened: null, Restricted: false } && !await slips.PersonChanged(referral))
+        // what is shown can change without the referral: opened, restricted, corrected, erased, what it became signed
+        if (ETags.Unchanged(http.Request, etag) && referral is { Sensitive: false, Opened: null, Restricted: false, Outcome: not Outcome.Converted } && !await slips.PersonChanged(referral))
             return TypedResults.StatusCode(304);
         var (slip, identity) = MaySeePatient(caller!, referral)
             ? await slips.Read(referral, Audited(caller!, referral), clock.GetUtcNow()) : (null, null);
         var possible = actions.Of(referral, caller!);
         access.Shield(caller!, referral);
+        if (referral.LinkHidden)
+            (referral.LinkedId, referral.LinkedNo) = (null, null);
         return TypedResults.Ok(ReferralView.Of(referral, directory.Current, possible, slip, identity));
     }
 
@@ -70,7 +73,9 @@ internal sealed class GetReferral(Wall wall, ReferralStore store, Access access,
         {ReferralColumns.Names},
         case when sensitive or ended_at is not null or current_setting('referral.institution') not in (sender, receiver)
              then opened_by(id, current_setting('referral.institution'), current_setting('referral.subject'), current_setting('referral.now')::timestamptz) end as opened,
-        ended_at is not null and is_restricted(patient_id) as restricted
+        ended_at is not null and is_restricted(patient_id) as restricted,
+        -- the second wall says whether the caller sees it
+        outcome = 'Converted' and not exists (select from referral linked where linked.id = referral.linked_id) as link_hidden
         """;
 
     internal static readonly string ById = $"select {Columns} from referral where id = @id";
