@@ -104,7 +104,8 @@ internal sealed class InboxWriter(NpgsqlDataSource database, Signals signals, IL
             await connection.ExecuteAsync("""
                 update inbox_item i set open = false
                 from unnest(@Institutions, @Things) as s(institution, thing)
-                where i.institution = s.institution and i.thing = s.thing and i.open
+                -- by the key: a plan along the index of what is open, which "and i.open" would allow, walks through the whole inbox for each
+                where i.institution = s.institution and i.thing = s.thing and i.open is not false
                 """, new { Institutions = settled.Select(c => c.Institution).ToArray(), Things = settled.Select(c => c.Thing).ToArray() }, transaction);
         var lines = changes.Where(c => c.Event is not null).ToArray();
         if (lines.Length > 0)
