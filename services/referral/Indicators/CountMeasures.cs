@@ -8,7 +8,7 @@ namespace ReferralService.Indicators;
 /// <summary>Counts the measures with SQL: all figures of one question from one snapshot of the tables.</summary>
 internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings settings)
 {
-    // a report reads on five connections at most, and as many of them are left to the moves
+    // a report reads on five connections at most: most of the pool is left to the moves
     private const int AtOnce = 2;
 
     private readonly SemaphoreSlim _places = new(AtOnce);
@@ -42,10 +42,11 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
     {
         var parameters = Parameters(question, settings);
         var counting = At(moment, async read => (await read.QueryAsync<Tally>(Referrals, parameters)).AsList(), ct);
-        var (legs, missed) = await At(moment, async read => (
+        var asking = At(moment, async read => (
             (await read.QueryAsync<Tally>(Legs, parameters)).ToDictionary(t => t.Key),
             (await read.QueryAsync<MissedDeadline>(Missed, parameters)).AsList()), ct);
-        var referrals = (await counting).ToDictionary(t => t.Key);
+        await Task.WhenAll(counting, asking);
+        var (referrals, (legs, missed)) = ((await counting).ToDictionary(t => t.Key), await asking);
         // an institution may have had a leg of a referral that went on to another
         var keys = referrals.Keys.Union(legs.Keys).Order(StringComparer.Ordinal);
         return new([.. keys.Select(key => With(referrals.GetValueOrDefault(key) ?? new Tally { Key = key }, legs.GetValueOrDefault(key)))], missed);

@@ -77,8 +77,7 @@ internal sealed class WhenPatientIsConcerned(
     private static NoticeRequested Silence(ReferralEvent e, Referral referral) =>
         new(e.Id, ReferralEvents.Cancelled, referral.ReferralNo, referral.IsEmergency, "", null, DateTimeOffset.UnixEpoch, "", Sequence: e.Data.Sequence);
 
-    private static bool GivesAway(Referral referral) => referral.Sensitive || referral.PatientClass == PatientClass.Palliative
-        || Sensitivity.IsTelling(referral.Department);
+    private static bool GivesAway(Referral referral) => referral.Sensitive || Sensitivity.GivesAway(referral.Department, referral.PatientClass);
 
     /// <summary>A number a text message can go to, else an e-mail address; null where there is neither.</summary>
     private static NoticeRecipient? RecipientOf(Identity? patient)

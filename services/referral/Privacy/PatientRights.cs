@@ -148,9 +148,12 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
         var identity = Identity.Of(r.Command.Patient!);
         var known = Opened(person)!;
         // who has the same number and another name, sex or birthday is somebody else: a wrong number is corrected here alone
-        r.Reached = [.. r.People.Where(p => p.Id == person.Id || Opened(p) is { } other && known.MayBe(other, null, once.Now))];
-        foreach (var record in r.Reached)
-            await Rewrite(r, record, record.Id == person.Id ? identity : Elsewhere(Opened(record)!, known, identity));
+        var others = r.People.Where(p => p.Id != person.Id).Select(p => (Record: p, Own: Opened(p)))
+            .Where(o => o.Own is { } own && known.MayBe(own, null, once.Now)).ToArray();
+        r.Reached = [person, .. others.Select(o => o.Record)];
+        await Rewrite(r, person, known, identity);
+        foreach (var (record, own) in others)
+            await Rewrite(r, record, own!, Elsewhere(own!, known, identity));
         return null;
     }
 
@@ -176,10 +179,10 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
     private Identity? Opened(Person person) => person is { WrappedKey: { } wrapped, Identity: { } kept }
         ? JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, kept), ServiceDefaults.Json.Lenient) : null;
 
-    private async Task Rewrite(Request<CorrectPatient> r, Person person, Identity identity)
+    private async Task Rewrite(Request<CorrectPatient> r, Person person, Identity known, Identity identity)
     {
         // said twice it is no second version
-        if (identity == Opened(person))
+        if (identity == known)
             return;
         await r.Connection.ExecuteAsync("""
             insert into identity_version (patient_id, version, identity, replaced_by, institution, replaced_at)

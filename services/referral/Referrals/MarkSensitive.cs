@@ -84,24 +84,23 @@ internal sealed class MarkSensitive(NpgsqlDataSource database, AllianceDirectory
     }
 
     // what follows from a sensitive referral is sensitive, whatever its own code says
-    private const string Look = """
+    private const string WithoutItsCode =
+        $"({Sensitivity.RowGivesAway} or exists (select from referral parent where parent.id = r.parent_id and parent.sensitive))";
+
+    private const string Look = $"""
         with slice as materialized (
             select id, diagnosis_code, department, patient_class, parent_id, sensitive from referral where id > @after order by id limit @SliceSize
         )
         select (select id from slice order by id desc limit 1) as up_to,
                array(select distinct diagnosis_code from slice where not sensitive and diagnosis_code is not null) as codes,
-               exists (select from slice where not sensitive
-                         and (left(department, 2) = any(@Telling) or patient_class = 'Palliative'
-                              or exists (select from referral parent where parent.id = slice.parent_id and parent.sensitive))) as others
+               exists (select from slice r where not sensitive and {WithoutItsCode}) as others
         """;
 
-    private const string Mark = """
+    private const string Mark = $"""
         update referral set sensitive = true, changed_at = @now
         where id in (
             select id from referral r
-            where id > @after and id <= @UpTo and not sensitive
-              and (diagnosis_code = any(@codes) or left(department, 2) = any(@Telling) or patient_class = 'Palliative'
-                   or exists (select from referral parent where parent.id = r.parent_id and parent.sensitive))
+            where id > @after and id <= @UpTo and not sensitive and (diagnosis_code = any(@codes) or {WithoutItsCode})
             order by id for update)
         """;
 }

@@ -95,7 +95,6 @@ internal static class BookPlace
         var line = need.Lines.FirstOrDefault(l => l.IsForBeds);
         if (line == default)
             return SchedulingProblems.OtherPlace;
-        await Line.Pass(change, [line]);
         var startsAt = request.StartsAt ?? (need.Window.From > change.Now ? need.Window.From : change.Now);
         var (place, impossible) = await ChooseBed.Find(change, need, line, request.WardId!.Value, request.Bed!, startsAt, instead: null);
         if (place is null)

@@ -6,7 +6,7 @@ using ServiceDefaults.Http;
 
 namespace SchedulingService.Bookings;
 
-/// <summary>A bed that the ward's desk named for a referral: whether it can be had. The line of beds was passed.</summary>
+/// <summary>A bed that the ward's desk named for a referral: whether it can be had.</summary>
 internal static class ChooseBed
 {
     private const int MostAlternatives = 5;
@@ -22,12 +22,13 @@ internal static class ChooseBed
     /// <summary>A bed that is free, as somebody may be offered it.</summary>
     private sealed record FreeBed(Guid Ward, string Name, string Bed);
 
-    /// <summary>The place, or 422 for a bed that the referral may not have, 409 with alternatives for one that is taken.</summary>
+    /// <summary>Passes the line, and the place, or 422 for a bed that the referral may not have, 409 with alternatives for one that is taken.</summary>
     /// <param name="instead">The booking that is given up for it.</param>
     public static async Task<(Place?, Problem?)> Find(Change change, Need need, Line line, Guid ward, string label, DateTimeOffset startsAt, Guid? instead)
     {
         if (!line.IsForBeds || startsAt < change.Now)
             return (null, SchedulingProblems.OtherPlace);
+        await Line.Pass(change, [line]);
         var parameters = new { need.ReferralId, line.Institution, ward, label, startsAt, instead, MostAlternatives };
         var bed = await change.Connection.QuerySingleOrDefaultAsync<Chosen>($"""
             select b.id, wd.department, {Fitting.BedResource} as resource, {IsTaken} as taken

@@ -49,13 +49,11 @@ internal static class RescheduleBooking
                 return stale;
             if (old.State != BookingState.Booked)
                 return CancelBooking.Ended(old);
-            if (old.BedId is not null)
-                await Line.Pass(change, [old.Line]);
             var (place, impossible) = (old.BedId, request.WardId) switch
             {
                 (null, null) => await FindSlot(change, need, old, request.SlotId),
                 (not null, { } ward) => await OtherBed(change, need, old, ward, request.Bed!, request.StartsAt),
-                (not null, null) => SameBed(change, old, request.StartsAt),
+                (not null, null) => await SameBed(change, old, request.StartsAt),
                 _ => (null, SchedulingProblems.OtherPlace),
             };
             if (place is null)
@@ -69,13 +67,16 @@ internal static class RescheduleBooking
         }, http.RequestAborted);
     }
 
-    private static (Place?, Problem?) SameBed(Change change, Booking old, DateTimeOffset? startsAt) =>
-        startsAt is not { } start || start < change.Now
-            ? (null, SchedulingProblems.OtherPlace)
-            : (new()
-            {
-                BedId = old.BedId, Department = old.Department, Resource = old.Resource, StartsAt = start, EndsAt = start + TakePlace.BedIsKept,
-            }, null);
+    private static async Task<(Place?, Problem?)> SameBed(Change change, Booking old, DateTimeOffset? startsAt)
+    {
+        if (startsAt is not { } start || start < change.Now)
+            return (null, SchedulingProblems.OtherPlace);
+        await Line.Pass(change, [old.Line]);
+        return (new()
+        {
+            BedId = old.BedId, Department = old.Department, Resource = old.Resource, StartsAt = start, EndsAt = start + TakePlace.BedIsKept,
+        }, null);
+    }
 
     // a bed that is kept from an hour gone by is kept from now on
     private static Task<(Place?, Problem?)> OtherBed(Change change, Need need, Booking old, Guid ward, string bed, DateTimeOffset? startsAt) =>

@@ -1,6 +1,7 @@
 using Dapper;
 using Npgsql;
 using SchedulingService.Http;
+using SchedulingService.Slots;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
 
@@ -41,7 +42,7 @@ internal static class GetCapacity
             "getCapacity", "Capacity", "Free slots by day, or by=week, and free beds of an institution, of one department or resource where they are named; of your own institution when none is.",
             """{"institution":"12210600DEM0000149","from":"2026-12-01","to":"2026-12-14","days":[{"department":"03.03","resource":"Slot","on":"2026-12-01","free":3,"reserved":0,"capacity":4}],"beds":[{"department":"03.03","free":2,"beds":12}]}""");
 
-    private const string Select = """
+    private const string Select = $"""
         select department, resource, date_trunc(@by, starts_at at time zone 'Asia/Shanghai')::date as "on",
                coalesce(sum(greatest(capacity - taken, 0)) filter (where reserved_for is null or opened_at is not null), 0)::int as free,
                coalesce(sum(greatest(capacity - taken, 0)) filter (where reserved_for is not null and opened_at is null), 0)::int as reserved,
@@ -54,14 +55,14 @@ internal static class GetCapacity
         group by 1, 2, 3
         order by 3, 1, 2;
 
-        select w.department, w.eligibility, count(*)::int as beds,
+        select wd.department, wd.eligibility, count(*)::int as beds,
                count(*) filter (where not exists (
                    select from booking k where k.bed_id = b.id and k.during && tstzrange(@Now, null)))::int as free
-        from ward w
-        join bed b on b.ward_id = w.id and b.withdrawn_at is null
-        where w.institution = @institution and (@department::text is null or w.department = @department)
+        from ward wd
+        join bed b on b.ward_id = wd.id and b.withdrawn_at is null
+        where wd.institution = @institution and (@department::text is null or wd.department = @department)
           -- as they are told: those of a joint ward are resource Ward
-          and (@resource::text is null or @resource = case when w.eligibility is null then 'Bed' else 'Ward' end)
+          and (@resource::text is null or @resource = {Fitting.WardResource})
         group by 1, 2
         order by 1, 2
         """;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dapper;
 using Referrals.Contracts;
+using SchedulingService.Slots;
 using SchedulingService.Timers;
 using SchedulingService.Waiting;
 using ServiceDefaults;
@@ -50,7 +51,7 @@ internal sealed class TellCapacity(Changes changes, IConfiguration configuration
         """;
 
     // read after the marks went: whoever changes something from here on leaves a new one
-    private const string Free = """
+    private const string Free = $"""
         select k.institution, k.department, k.resource,
                (s.starts_at at time zone 'Asia/Shanghai')::date as "on", sum(s.capacity - s.taken)::int as count
         from unnest(@institutions, @departments, @resources, @lines) k (institution, department, resource, line)
@@ -62,9 +63,9 @@ internal sealed class TellCapacity(Changes changes, IConfiguration configuration
         -- nobody knows when a bed becomes free: those that are free now stand under today
         select k.institution, k.department, k.resource, (@Now at time zone 'Asia/Shanghai')::date, count(*)::int
         from unnest(@institutions, @departments, @resources) k (institution, department, resource)
-        join ward w on w.institution = k.institution and w.department = k.department
-                   and k.resource = case when w.eligibility is null then 'Bed' else 'Ward' end
-        join bed b on b.ward_id = w.id and b.withdrawn_at is null
+        join ward wd on wd.institution = k.institution and wd.department = k.department
+                   and k.resource = {Fitting.WardResource}
+        join bed b on b.ward_id = wd.id and b.withdrawn_at is null
         where not exists (select from booking x where x.bed_id = b.id and x.during && tstzrange(@Now, null))
         group by 1, 2, 3
         order by 1, 2, 3, 4

@@ -29,6 +29,9 @@ internal static class Fitting
             end
         """;
 
+    /// <summary>As what the beds of the ward <c>wd</c> are told: those of a joint ward are for its patients.</summary>
+    public const string WardResource = "case when wd.eligibility is null then 'Bed' else 'Ward' end";
+
     /// <summary>As what a bed is booked for the need.</summary>
     public const string BedResource = "case n.resource when 'Bed' then 'Bed' else 'Ward' end";
 }

@@ -95,7 +95,7 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
             DiagnosisCode = form.Diagnosis?.Code ?? parent?.DiagnosisCode, DiagnosisGroup = group,
             // a case does not become harmless by the next slip saying less of it
             Sensitive = parent?.Sensitive == true || alliance.IsSensitive(form.Diagnosis?.Code ?? parent?.DiagnosisCode, day)
-                || Sensitivity.IsTelling(form.To?.Department) || form.PatientClass == PatientClass.Palliative,
+                || Sensitivity.GivesAway(form.To?.Department, form.PatientClass),
             Purposes = form.Purposes ?? [],
             Eligibility = Eligibility(direction, form.PatientClass, form.Diagnosis?.Code ?? parent?.DiagnosisCode, day, alliance),
             Flags = Flags(form),
