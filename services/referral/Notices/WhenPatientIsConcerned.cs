@@ -18,7 +18,7 @@ namespace ReferralService.Notices;
 /// Of an end that is told nobody it asks, too: for silence about what was to be told before.
 /// </summary>
 internal sealed class WhenPatientIsConcerned(
-    ReferralStore store, NpgsqlDataSource database, PatientKeys keys, AllianceDirectory alliance, NoticeKey key, OutboxSignal outbox, TimeProvider clock)
+    ReferralStore store, NpgsqlDataSource database, PatientKeys keys, AllianceDirectory alliance, NoticeKey key, Outbox outbox, TimeProvider clock)
     : IConsumer<ReferralEvent>
 {
     private const string Queue = "referral-patient-notices";
@@ -39,7 +39,7 @@ internal sealed class WhenPatientIsConcerned(
         var request = notice.Template is null ? Silence(e, referral) : await Telling(connection, e, notice, referral, found.WrappedKey);
         if (request is null)
             return;
-        var told = await connection.ExecuteAsync("""
+        outbox.Committed(await connection.QueryAsync<OutboxMessage>("""
             with fresh as (
                 insert into inbox (message_id, consumer) values (@Id, @Queue)
                 on conflict do nothing
@@ -49,14 +49,13 @@ internal sealed class WhenPatientIsConcerned(
                 select @now, 'system', @Receiver, 'system', 'OPERATIONS', 'notify-patient', 'allowed', @referralId from fresh where @opened)
             insert into outbox (message_id, exchange, routing_key, body)
             select message_id, @exchange, @routingKey, @body from fresh
+            returning id, message_id, exchange, routing_key, body
             """, new
         {
             e.Id, Queue, now, referral.Receiver, referralId = referral.Id, opened = request.Recipient.Length > 0,
             exchange = NoticeRequests.Exchange, routingKey = NoticeRequests.Requested,
             body = JsonSerializer.Serialize(request, Json.Lenient),
-        });
-        if (told > 0)
-            outbox.Wake();
+        }));
     }
 
     /// <summary>Null for a patient who cannot be reached, or is not on file any more.</summary>
@@ -67,7 +66,7 @@ internal sealed class WhenPatientIsConcerned(
             return null;
         var recipient = SealedBox.Seal(key.Pem!, e.Id.ToString(), JsonSerializer.Serialize(reachable, Json.Lenient));
         // where to go and what to bring may say what somebody is ill with: then the institution's name has to do
-        var said = notice.StartsAt is not null && !GivesAway(referral) && referral.BookingId is { } booking ? await AppointmentAdvice.Of(connection, booking) : null;
+        var said = notice.StartsAt is not null && !GivesAway(referral) && referral.BookingId is { } booking ? await AppointmentAdvice.Find(connection, booking) : null;
         return new(e.Id, notice.Template!, referral.ReferralNo, referral.IsEmergency, alliance.Current.NameOf(notice.Place) ?? notice.Place,
             notice.StartsAt, notice.ExpiresAt, Convert.ToBase64String(recipient),
             said?.Place, said?.Bring is { Length: > 0 } bring ? bring : null, e.Data.Sequence);
