@@ -25,7 +25,7 @@ internal sealed class News
     public News(Changes changes)
     {
         _changes = changes;
-        _commits = new(Write);
+        _commits = new(Write, writers: 1);
     }
 
     private sealed class Taken(HeardEvent heard) : SharedCommits<Taken>.ICommand

@@ -47,32 +47,39 @@ internal static class Reconcile
         var joined = await JoinLines.Join(change, [.. plans.Where(p => p.Asks).Select(p => p.Need)]);
         await JoinLines.Leave(change, [.. plans.Where(p => !p.Asks).Select(p => p.Need.ReferralId)]);
         await Line.Pass(change, plans.SelectMany(p => p.Freed.Concat(p.Lines)));
-        var served = new HashSet<Guid>();
         foreach (var plan in plans)
         {
             using var _ = trace(plan.Event);
-            await Run(change, plan, joined.Contains(plan.Need.ReferralId), served);
+            foreach (var (booking, fate) in plan.Fates)
+                await Apply(change, plan.Need, booking, fate);
         }
+        var served = await Serve(change, plans, trace);
+        foreach (var plan in plans)
+            if (joined.Contains(plan.Need.ReferralId) && !served.Contains(plan.Need.ReferralId))
+            {
+                using var _ = trace(plan.Event);
+                await change.Say(SchedulingEvents.NoCapacity, plan.Need, new()
+                {
+                    Leg = plan.Need.Leg, Institution = plan.Need.Receiver, Department = plan.Need.Department, Resource = plan.Need.Resource,
+                });
+            }
     }
 
-    private static async Task Run(Change change, Plan plan, bool isNew, HashSet<Guid> served)
+    private static async Task<IReadOnlySet<Guid>> Serve(Change change, Plan[] plans, Func<HeardEvent, IDisposable> trace)
     {
-        var need = plan.Need;
-        foreach (var (booking, fate) in plan.Fates)
-            await Apply(change, need, booking, fate);
-
-        // what became free goes by the order of its line, in which this referral may stand, too
-        foreach (var line in plan.Freed)
-            served.UnionWith(await ServeLine.Serve(change, line));
-        foreach (var line in plan.Lines)
-            if (!served.Contains(need.ReferralId))
-                served.UnionWith(await ServeLine.Serve(change, line, only: need.ReferralId));
-
-        if (isNew && !served.Contains(need.ReferralId))
-            await change.Say(SchedulingEvents.NoCapacity, need, new()
-            {
-                Leg = need.Leg, Institution = need.Receiver, Department = need.Department, Resource = need.Resource,
-            });
+        var served = new HashSet<Guid>();
+        // what became free goes by the order of its line, in which those who ask may stand, too
+        foreach (var plan in plans)
+        {
+            using var _ = trace(plan.Event);
+            foreach (var line in plan.Freed)
+                served.UnionWith(await ServeLine.Serve(change, line));
+        }
+        // the line that each prefers, then, for whom it has nothing, the next one
+        for (var round = 0; plans.Where(p => p.Lines.Count > round && !served.Contains(p.Need.ReferralId)).ToArray() is { Length: > 0 } asking; round++)
+            served.UnionWith(await ServeLine.Serve(change,
+                [.. asking.Select(p => new ServeLine.Ask(p.Lines[round], p.Need.ReferralId, () => trace(p.Event)))]));
+        return served;
     }
 
     /// <summary>What shall become of a referral's bookings, and the lines that are freed or asked.</summary>

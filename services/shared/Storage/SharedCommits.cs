@@ -6,7 +6,8 @@ namespace ServiceDefaults.Storage;
 /// group, and never stand in two groups at once.
 /// </summary>
 /// <param name="write">Writes a group and gives each of its commands its result; it does not throw.</param>
-public sealed class SharedCommits<T>(Func<IReadOnlyList<T>, Task> write) where T : SharedCommits<T>.ICommand
+/// <param name="writers">Groups under way at once. Of two, one writes while the other waits for the disk; more would only make the groups smaller.</param>
+public sealed class SharedCommits<T>(Func<IReadOnlyList<T>, Task> write, int writers = 2) where T : SharedCommits<T>.ICommand
 {
     /// <summary>What a group consists of.</summary>
     public interface ICommand
@@ -15,8 +16,6 @@ public sealed class SharedCommits<T>(Func<IReadOnlyList<T>, Task> write) where T
         IEnumerable<Guid> Touches { get; }
     }
 
-    // two: while one waits for the disk the other one writes. More would only make the groups smaller.
-    private const int Writers = 2;
     private const int Most = 64;
 
     private readonly Lock _lock = new();
@@ -30,7 +29,7 @@ public sealed class SharedCommits<T>(Func<IReadOnlyList<T>, Task> write) where T
         lock (_lock)
         {
             _waiting.AddLast(command);
-            if (_writers == Writers)
+            if (_writers == writers)
                 return;
             _writers++;
         }
