@@ -17,6 +17,20 @@ try
             Show(result);
         return await Judged();
     }
+    if (Text("--only") is "start")
+    {
+        var began = new Usage(alliance);
+        for (var n = 0; n < 4; n++)
+            foreach (var service in alliance.Services)
+            {
+                await service.Kill();
+                var clock = System.Diagnostics.Stopwatch.StartNew();
+                await service.Start();
+                var wall = clock.Elapsed.TotalSeconds;
+                Console.WriteLine($"start {service.Name} {wall:0.00} s wall, {began.CpuSeconds()[service.Name]:0.00} CPU s");
+            }
+        return 0;
+    }
     Console.WriteLine(Result.Head);
     var pg8 = Show(await Yardstick.Moves(8, seconds));
     var pg32 = Show(await Yardstick.Moves(32, seconds));
