@@ -49,7 +49,10 @@ internal static class SchedulingProblems
 
     public static readonly ProblemType WardOpenToAll = new("ward-open-to-all", 422,
         new("The ward takes anyone", "该病区未限定收治对象"),
-        new("A joint ward is for the patients of a set: open it with 'eligibility', e.g. RehabJointWard, and bind that ward.", "联合病房须限定病种集：请在开设病区时填写 eligibility（如 RehabJointWard），再绑定该病区。"));
+        new("A joint ward is for the patients of a set: name it in 'eligibility', e.g. RehabJointWard.", "联合病房须限定病种集：请填写 eligibility，例如 RehabJointWard。"));
+    public static readonly ProblemType UnknownSet = new("unknown-set", 422,
+        new("No referral names such a set", "没有转诊使用该病种集"),
+        new("Take one of 'sets', as it is spelled there; a ward of another set would take nobody.", "请按 sets 中的写法选择；否则该病区收不到任何患者。"));
     public static readonly ProblemType NoSuchRound = new("no-such-round", 422,
         new("No round is planned at that time", "该时间没有计划查房"),
         new("Take plannedAt from the list of rounds, or leave it out.", "请从查房列表中选择 plannedAt，或不填。"));
@@ -60,6 +63,6 @@ internal static class SchedulingProblems
     public static readonly IReadOnlyList<ProblemType> All =
     [
         SlotTaken, BedTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, NewerBooking, OtherPlace,
-        PlaceInUse, PlaceGone, WardOpenToAll, NoSuchRound, RoundMade,
+        PlaceInUse, PlaceGone, WardOpenToAll, UnknownSet, NoSuchRound, RoundMade,
     ];
 }

@@ -41,6 +41,8 @@ internal static class OpenWard
         {
             var (request, institution, id) = (command.Body, command.Caller.Institution, Guid.NewGuid());
             var line = Line.Of(institution, request.Department, Resources.Bed);
+            if (await EligibilitySets.Unknown(change.Connection, request.Eligibility) is { } unknown)
+                return unknown;
             await Line.Pass(change, [line]);
             try
             {
