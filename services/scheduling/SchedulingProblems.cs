@@ -22,7 +22,7 @@ internal static class SchedulingProblems
         new("'state' says what became of it; look for the referral's newest booking.", "state 说明其当前状态；请查看该转诊的最新预约。"));
     public static readonly ProblemType OtherPlace = new("other-place", 422,
         new("The booking cannot move there", "该预约不能改到所选位置"),
-        new("Choose a slot of the same institution and kind, in the future.", "请选择同一机构、同类型且未开始的号源。"));
+        new("Choose a place of the same institution and kind, in the future and within a year.", "请选择同一机构、同类型、将来一年之内的号源或床位。"));
     public static readonly ProblemType PlaceInUse = new("place-in-use", 409,
         new("Patients have this place", "该号源或床位已有患者使用"),
         new("Move or cancel their bookings first, or withdraw the slot as a whole.", "请先调整或取消其预约，或整体停用该号源。"));

@@ -72,7 +72,7 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
             ((int)(await hospital.As("Insurer").GetAsync($"/v1/wards/{ward}/{path}")).StatusCode).Should().Be(403);
             ((int)(await hospital.As("Clinician").GetAsync($"/v1/wards/{ward}/{path}")).StatusCode).Should().Be(200);
         }
-        ((int)(await hospital.Registrar.Command($"/v1/wards/{ward}/bind", Binding(hospital))).StatusCode).Should().Be(404);
+        ((int)(await hospital.Registrar.Command($"/v1/wards/{ward}/bind", Binding(stranger))).StatusCode).Should().Be(404);
     }
 
     [Fact]
@@ -170,6 +170,8 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
 
     [Theory]
     [InlineData("a name for an id", "director", "张医生", "/director")]
+    [InlineData("no code of an institution", "hospital", "演示市中心医院", "/hospital")]
+    [InlineData("the ward's own institution", "hospital", "own", "/hospital")]
     [InlineData("no such weekday", "weekday", "9", "/rounds/0/weekday")]
     [InlineData("no such hour", "at", "24:61", "/rounds/0/at")]
     [InlineData("diagnoses are the referral service's", "diagnoses", "I63", "/diagnoses")]
@@ -178,7 +180,7 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
         var (clinic, hospital, ward) = await Bound();
         var body = new Dictionary<string, object>
         {
-            ["hospital"] = hospital.Code, ["director"] = member == "director" ? value : "dr-1", ["headNurse"] = "nurse-1",
+            ["hospital"] = member != "hospital" ? hospital.Code : value == "own" ? clinic.Code : value, ["director"] = member == "director" ? value : "dr-1", ["headNurse"] = "nurse-1",
             ["rounds"] = new[] { new { weekday = member == "weekday" ? int.Parse(value) : 2, at = member == "at" ? value : "09:00", clinician = "dr-1" } },
         };
         if (member == "diagnoses")

@@ -69,7 +69,7 @@ internal static class RescheduleBooking
 
     private static async Task<(Place?, Problem?)> SameBed(Change change, Booking old, DateTimeOffset? startsAt)
     {
-        if (startsAt is not { } start || start < change.Now)
+        if (startsAt is not { } start || start < change.Now || start > change.Now + TakePlace.FurthestAhead)
             return (null, SchedulingProblems.OtherPlace);
         await Line.Pass(change, [old.Line]);
         return (new()

@@ -45,7 +45,7 @@ internal static class BindWard
         if (command is null)
             return refused!;
         var (caller, request) = (command.Caller, command.Body);
-        if (Check(request) is { } wrong)
+        if (Check(caller, request) is { } wrong)
             return new ProblemResult(wrong);
         if (await GetWard.Find(database, id) is not { } ward || ward.Institution != caller.Institution)
             return await Roles.NoParty(database, clock, caller, "ward.bind", id.ToString());
@@ -82,11 +82,11 @@ internal static class BindWard
         }, http.RequestAborted);
     }
 
-    private static Problem? Check(BindWardRequest request)
+    private static Problem? Check(Caller caller, BindWardRequest request)
     {
         var checks = new Checks();
-        checks.Required(request.Hospital, "/hospital");
-        Reading.Code(request.Hospital, "/hospital", checks);
+        checks.That(request.Hospital is { Length: 18 } && request.Hospital.All(char.IsAsciiLetterOrDigit) && request.Hospital != caller.Institution, "/hospital",
+            "The unified social credit code of another institution: 18 digits and letters.", "应为另一机构的 18 位统一社会信用代码。");
         CheckPerson(checks, request.Director, "/director");
         CheckPerson(checks, request.HeadNurse, "/headNurse");
         checks.That(request.Rounds is { Count: <= 50 } && request.Rounds.All(r => r is not null), "/rounds", "At most 50 rounds.", "最多 50 次查房。");
