@@ -20,6 +20,9 @@ internal static class SchedulingProblems
     public static readonly ProblemType BookingEnded = new("booking-ended", 409,
         new("The booking no longer stands", "该预约已不再有效"),
         new("'state' says what became of it; look for the referral's newest booking.", "state 说明其当前状态；请查看该转诊的最新预约。"));
+    public static readonly ProblemType BookingStands = new("booking-stands", 409,
+        new("The booking is in another state", "该预约处于其他状态"),
+        new("'state' says where it stands, 'actions' what can be done with it.", "state 说明其当前状态，actions 列出可执行的操作。"));
     public static readonly ProblemType OtherPlace = new("other-place", 422,
         new("The booking cannot move there", "该预约不能改到所选位置"),
         new("Choose a place of the same institution and kind, in the future and within a year.", "请选择同一机构、同类型、将来一年之内的号源或床位。"));
@@ -62,7 +65,7 @@ internal static class SchedulingProblems
 
     public static readonly IReadOnlyList<ProblemType> All =
     [
-        SlotTaken, BedTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, NewerBooking, OtherPlace,
+        SlotTaken, BedTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, BookingStands, AlreadyBooked, WantsNoPlace, TooEarly, NewerBooking, OtherPlace,
         PlaceInUse, PlaceGone, WardOpenToAll, UnknownSet, NoSuchRound, RoundMade,
     ];
 }

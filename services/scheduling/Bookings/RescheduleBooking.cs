@@ -48,7 +48,7 @@ internal static class RescheduleBooking
             if (ETags.Check(http.Request, old.Version) is { } stale)
                 return stale;
             if (old.State != BookingState.Booked)
-                return CancelBooking.Ended(old);
+                return CancelBooking.NotInState(old);
             var (place, impossible) = (old.BedId, request.WardId) switch
             {
                 (null, null) => await FindSlot(change, need, old, request.SlotId),

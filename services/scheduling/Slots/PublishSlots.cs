@@ -114,7 +114,7 @@ internal static partial class PublishSlots
             checks.That(slot.EndsAt > slot.StartsAt && slot.EndsAt - slot.StartsAt <= Longest, at + "/endsAt",
                 "After startsAt, within 24 hours.", "须晚于 startsAt，且不超过 24 小时。");
             checks.That(slot.StartsAt > now && slot.StartsAt <= now + TakePlace.FurthestAhead, at + "/startsAt", "In the future, within a year.", "须为将来一年之内的时间。");
-            checks.Text(slot.Place, at + "/place", 80, required: false);
+            Reading.Label(slot.Place, at + "/place", 80, checks, required: false);
             checks.That(slot.ReservedFor is null or SessionPattern.FamilyDoctor, at + "/reservedFor", "FamilyDoctor, or absent.", "取值为 FamilyDoctor，或不填。");
             checks.That(slot.OpensAt is null || slot.ReservedFor is not null && slot.OpensAt <= slot.StartsAt, at + "/opensAt",
                 "Not after startsAt, and with reservedFor only.", "不得晚于 startsAt，且仅在设置 reservedFor 时使用。");

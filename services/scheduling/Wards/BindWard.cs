@@ -98,7 +98,7 @@ internal static class BindWard
         }
         if (checks.Passed)
             checks.That(request.Rounds!.DistinctBy(r => (r.Weekday, r.At)).Count() == request.Rounds!.Count, "/rounds", "Each hour once.", "同一时间只能安排一次查房。");
-        checks.Text(request.Place, "/place", 80, required: false);
+        Reading.Label(request.Place, "/place", 80, checks, required: false);
         checks.Text(request.Eligibility, "/eligibility", 40, required: false);
         return checks.Passed ? null : checks.Problem;
     }
