@@ -54,6 +54,14 @@ internal static class Reading
         checks.That(text is null || text.Length is > 0 and <= 40 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-'),
             name, "Letters, digits, dot and hyphen only, at most 40.", "仅限字母、数字、点和连字符，最多 40 个字符。");
 
+    /// <summary>What staff and patients read, and tell from others by looking at it: one line, and nothing of it invisible.</summary>
+    public static void Label(string? text, string pointer, int max, Checks checks, bool required = true)
+    {
+        checks.Text(text, pointer, max, required);
+        checks.That(string.IsNullOrWhiteSpace(text) || text == text.Trim() && !text.Any(c => char.IsControl(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format),
+            pointer, "Without blanks around it and invisible characters in it.", "首尾不得有空格，不得含不可见字符。");
+    }
+
     /// <summary>200 with an entity tag of the content, or 304 when the caller has it already.</summary>
     public static IResult Send<T>(HttpContext http, T value, string? etag = null)
     {

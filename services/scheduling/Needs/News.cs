@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Dapper;
 using Referrals.Contracts;
 using SchedulingService.Bookings;
+using SchedulingService.Wards;
 using ServiceDefaults.Storage;
 
 namespace SchedulingService.Needs;
@@ -19,8 +20,9 @@ internal sealed class News
 {
     private readonly Changes _changes;
     private readonly SharedCommits<Taken> _commits;
-    // what stands in the table: of those that everybody hears of every day nothing is written
+    // what stands in the tables: of those that everybody hears of every day nothing is written
     private readonly ConcurrentDictionary<string, bool> _sandboxes = new();
+    private readonly ConcurrentDictionary<string, bool> _sets = new();
 
     public News(Changes changes)
     {
@@ -48,14 +50,18 @@ internal sealed class News
         try
         {
             var heardOf = HeardOf(group.Select(t => t.Event.Data));
+            var sets = group.SelectMany(t => t.Event.Data.Eligibility ?? []).Where(set => !_sets.ContainsKey(set)).Distinct().Order(StringComparer.Ordinal).ToArray();
             await using (var change = await _changes.Begin(CancellationToken.None))
             {
                 await Meet(change, heardOf);
+                await EligibilitySets.Meet(change, sets);
                 await Reconcile.Run(change, await Learn(change, [.. group.Select(t => t.Event)]), Continue);
                 await change.Commit();
             }
             foreach (var (institution, synthetic) in heardOf)
                 _sandboxes[institution] = synthetic;
+            foreach (var set in sets)
+                _sets[set] = true;
             foreach (var taken in group)
                 taken.Done.TrySetResult();
         }

@@ -111,11 +111,11 @@ internal static class ChangeBeds
         }, http.RequestAborted);
     }
 
-    private static void CheckLabels(Checks checks, IReadOnlyList<string>? beds)
+    public static void CheckLabels(Checks checks, IReadOnlyList<string>? beds, int least = 1)
     {
-        checks.That(beds is { Count: >= 1 and <= Most }, "/beds", $"From 1 to {Most} labels.", $"1 至 {Most} 个床位编号。");
+        checks.That(beds is { Count: <= Most } && beds.Count >= least, "/beds", $"From {least} to {Most} labels.", $"{least} 至 {Most} 个床位编号。");
         for (var i = 0; checks.Passed && i < beds!.Count; i++)
-            checks.Text(beds[i], $"/beds/{i}", 20);
+            Reading.Label(beds[i], $"/beds/{i}", 20, checks);
         if (checks.Passed)
             checks.That(beds!.Distinct().Count() == beds!.Count, "/beds", "Each label once.", "床位编号不得重复。");
     }
