@@ -105,6 +105,17 @@ internal static class Preparations
         return runner.Alliance.HasStandingAgreement(about.Referral.Sender, receiver, channel, ChinaTime.DayOf(runner.Now));
     }
 
+    /// <summary>The referral that stays is one the caller knows: nothing else may stand in the place of its number.</summary>
+    public static async Task<(CloseReferral, IReadOnlyList<Birth>, Problem?)> Close(Preparing<CloseReferral> about)
+    {
+        if (about.Command.ReplacedBy is not { } named)
+            return (about.Command, [], null);
+        var stays = (await about.Services.GetRequiredService<ReferralStore>().Find(named))?.Referral;
+        return stays is { SubmittedAt: not null } && stays.Id != about.Referral.Id && about.Services.GetRequiredService<Access>().IsParty(about.Caller, stays)
+            ? (about.Command with { ReplacedBy = stays.ReferralNo }, [], null)
+            : (about.Command, [], Refusals.Rule("/replacedBy", "Not the number of another referral of yours.", "不是您所属的其他转诊单号。"));
+    }
+
     public static Task<(RecordArrival, IReadOnlyList<Birth>, Problem?)> Arrive(Preparing<RecordArrival> about)
     {
         var keys = about.Services.GetRequiredService<Keys>();

@@ -185,7 +185,7 @@ public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : ICla
         var referral = await (booked ? A.Scheduled(host, Reachable) : A.Submitted(host, Reachable));
         if (verb == "confirm-cancellation")
             await referral.Does("request-cancellation", new { reason = "DUPLICATE" });
-        await referral.Does(verb, verb == "confirm-cancellation" ? null : new { reason = "DUPLICATE", replacedBy = verb == "close" ? "U1" : null });
+        await referral.Does(verb, verb == "confirm-cancellation" ? null : new { reason = "DUPLICATE", replacedBy = verb == "close" ? (await A.Submitted(host)).No : null });
         if (told is null)
             await requests.Silence(referral);
         else
@@ -246,7 +246,7 @@ public sealed class PatientNoticesTests(PatientNoticesTests.Telling host) : ICla
         await using var requests = await Requests.Of(host);
         var parent = await (await A.Arrived(host, Reachable)).Does("complete-treatment");
         var child = await parent.Returned();
-        await parent.Does(verb, new { reason, replacedBy = reason == "DUPLICATE" ? "U1" : null });
+        await parent.Does(verb, new { reason, replacedBy = reason == "DUPLICATE" ? (await A.Submitted(host)).No : null });
         await requests.Silence(child);
         if (told is null)
             await requests.Silence(parent);
