@@ -36,8 +36,10 @@ internal sealed class WhenPatientIsConcerned(
         if (PatientNotice.Of(e.Type, e.Data, referral, parent, now) is not { } notice)
             return;
         await using var connection = await database.OpenConnectionAsync(context.CancellationToken);
-        var request = notice.Template is null ? Silence(e, referral) : await Telling(connection, e, notice, referral, found.WrappedKey);
-        if (request is null)
+        var telling = notice.Template is null ? null : await Telling(connection, e, notice, referral, found.WrappedKey);
+        // after an end that cannot be told either, what still waits would be wrong
+        var silence = notice.Template is null || referral.IsFinal ? Silence(e, referral) : null;
+        if ((telling ?? silence) is not { } request)
             return;
         outbox.Committed(await connection.QueryAsync<OutboxMessage>("""
             with fresh as (
@@ -62,7 +64,7 @@ internal sealed class WhenPatientIsConcerned(
     private async Task<NoticeRequested?> Telling(NpgsqlConnection connection, ReferralEvent e, PatientNotice notice, Referral referral, byte[]? wrapped)
     {
         if (wrapped is null || await connection.ExecuteScalarAsync<byte[]?>("select identity from patient where id = @PatientId", new { referral.PatientId }) is not { } identity
-            || RecipientOf(JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), Json.Lenient)) is not { } reachable)
+            || RecipientOf(keys.Open<Identity>(wrapped, identity)) is not { } reachable)
             return null;
         var recipient = SealedBox.Seal(key.Pem!, e.Id.ToString(), JsonSerializer.Serialize(reachable, Json.Lenient));
         // where to go and what to bring may say what somebody is ill with: then the institution's name has to do
@@ -79,11 +81,11 @@ internal sealed class WhenPatientIsConcerned(
     private static bool GivesAway(Referral referral) => referral.Sensitive || Sensitivity.GivesAway(referral.Department, referral.PatientClass);
 
     /// <summary>A number a text message can go to, else an e-mail address; null where there is neither.</summary>
-    private static NoticeRecipient? RecipientOf(Identity? patient)
+    private static NoticeRecipient? RecipientOf(Identity patient)
     {
-        var digits = string.Concat((patient?.Phone ?? "").Where(c => c is not (' ' or '-')));
-        return digits.Length is >= 7 and <= 16 && digits.TrimStart('+').All(char.IsAsciiDigit) ? new(digits, null, patient!.Language)
-            : patient?.Email is { } email ? new(null, email, patient.Language)
+        var digits = string.Concat((patient.Phone ?? "").Where(c => c is not (' ' or '-')));
+        return digits.Length is >= 7 and <= 16 && digits.TrimStart('+').All(char.IsAsciiDigit) ? new(digits, null, patient.Language)
+            : patient.Email is { } email ? new(null, email, patient.Language)
             : null;
     }
 }

@@ -70,12 +70,12 @@ internal sealed class ReferralStore
 
     // columns by name: a column that the next version adds must not change what a prepared statement returns
     private static readonly string ById = $"""
-        select r.*, p.wrapped_key
+        select r.*, drafted_by(linked_id) as link_drafted_by, was_discarded(linked_id) as link_discarded, p.wrapped_key
         from (select {ReferralColumns.Names} from referral) r join patient p on p.id = r.patient_id where r.id = @id
         """;
 
     private static readonly string ByNumber = $"""
-        select r.*, p.wrapped_key
+        select r.*, drafted_by(linked_id) as link_drafted_by, was_discarded(linked_id) as link_discarded, p.wrapped_key
         from (select {ReferralColumns.Names} from referral) r join patient p on p.id = r.patient_id where r.referral_no = @number
         """;
 

@@ -28,5 +28,5 @@ internal sealed record Candidate(string Institution, string Name, string? Depart
     }
 
     /// <summary>True where somebody has to look for another target.</summary>
-    public static bool AreNeeded(Referral r) => r is { State: "Waitlisted" } || r is { State: "Declined" or "Expired", LinkedId: null };
+    public static bool AreNeeded(Referral r) => r is { State: "Waitlisted" } || r is { State: "Declined" or "Expired", GoesOn: false };
 }
