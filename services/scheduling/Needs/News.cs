@@ -27,6 +27,7 @@ internal sealed class News
     public News(Changes changes)
     {
         _changes = changes;
+        // two groups would wait for each other in the lines they share; one takes along whoever came meanwhile
         _commits = new(Write, writers: 1);
     }
 
