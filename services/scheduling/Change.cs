@@ -9,7 +9,7 @@ using ServiceDefaults.Messaging;
 
 namespace SchedulingService;
 
-/// <summary>Opens changes; wakes the relay after each that said something.</summary>
+/// <summary>Opens changes; hands what each said to the relay once it is committed.</summary>
 internal sealed class Changes(
     NpgsqlDataSource database, TimeProvider clock, AppointmentCodes codes, Outbox outbox)
 {

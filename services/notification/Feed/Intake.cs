@@ -66,6 +66,11 @@ internal sealed class Intake(NpgsqlDataSource database, Sequencer sequencer, Sig
                     waiting.Stored.TrySetResult();
                 return;
             }
+            catch (Exception) when (intoLog && !ct.IsCancellationRequested)
+            {
+                // whatever keeps the log from growing: what was heard is stored, and the sequencer says what is wrong
+                (intoLog, tries) = (false, 0);
+            }
             catch (Exception e) when (IsOutage(e))
             {
                 // the messages stay unacknowledged and safe with the broker until the database is back
@@ -81,10 +86,7 @@ internal sealed class Intake(NpgsqlDataSource database, Sequencer sequencer, Sig
                 // one of them does not fit: it must not take the others along to the error queue
                 if (batch.Count > 1)
                     foreach (var waiting in batch)
-                        await StoreAll([waiting], intoLog, ct);
-                // whatever keeps the log from growing: what was heard is stored
-                else if (intoLog)
-                    await StoreAll(batch, intoLog: false, ct);
+                        await StoreAll([waiting], intoLog: false, ct);
                 else
                     batch[0].Stored.TrySetException(new InvalidOperationException(
                         $"The event cannot be stored: {e.GetType().Name} {(e as PostgresException)?.SqlState}"));

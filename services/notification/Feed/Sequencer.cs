@@ -5,7 +5,7 @@ namespace NotificationService;
 
 /// <summary>
 /// Gives every event its place in the log, in order within its referral, and in the same transaction puts the
-/// messages for the endpoints that want it on their way: as a rule in the one that stores what was heard. One sequencer works at a time, whatever the number of
+/// messages for the endpoints that want it on their way. One sequencer works at a time, whatever the number of
 /// instances: no position becomes visible after a higher one.
 /// </summary>
 internal sealed class Sequencer(
@@ -85,8 +85,9 @@ internal sealed class Sequencer(
         return arrivals.Count >= BatchSize;
     }
 
-    // a statement of its own: the ones after it see everything the sequencer before us committed
-    private const string Pass = "select pg_advisory_xact_lock(@Lock) is null";
+    // statements of their own: the ones after them see everything the sequencer before us committed; whose turn does not
+    // come does not wait for ever
+    private const string Pass = "select set_config('lock_timeout', '2s', true); select pg_advisory_xact_lock(@Lock) is null";
 
     // what is new, and what was held long enough; what else is held is not looked at again and again
     private const string Due = """
@@ -112,6 +113,7 @@ internal sealed class Sequencer(
         parameters.AddDynamicParams(new { Lock, BatchSize, Now = now });
         await using var rows = await connection.QueryMultipleAsync(
             heard.Count > 0 ? $"{Pass};\n{Arrivals.Store};\n{Due}" : $"{Pass};\n{Due}", parameters, transaction);
+        await rows.ReadSingleAsync<string>();
         await rows.ReadSingleAsync<bool>();
         return (await rows.ReadAsync<Arrival>()).AsList();
     }

@@ -111,9 +111,20 @@ internal static class Preparations
         if (about.Command.ReplacedBy is not { } named)
             return (about.Command, [], null);
         var stays = (await about.Services.GetRequiredService<ReferralStore>().Find(named))?.Referral;
-        return stays is { SubmittedAt: not null } && stays.Id != about.Referral.Id && about.Services.GetRequiredService<Access>().IsParty(about.Caller, stays)
-            ? (about.Command with { ReplacedBy = stays.ReferralNo }, [], null)
-            : (about.Command, [], Refusals.Rule("/replacedBy", "Not the number of another referral of yours.", "不是您所属的其他转诊单号。"));
+        if (stays is not { SubmittedAt: not null } || stays.Id == about.Referral.Id || !about.Services.GetRequiredService<Access>().IsParty(about.Caller, stays))
+            return (about.Command, [], Refusals.Rule("/replacedBy", "Not the number of another referral of yours.", "不是您所属的其他转诊单号。"));
+        return await AreTwoPeople(about, stays)
+            ? (about.Command, [], Refusals.Rule("/replacedBy", "That referral is about somebody else.", "该转诊单属于另一位患者。"))
+            : (about.Command with { ReplacedBy = stays.ReferralNo }, [], null);
+    }
+
+    // who is not identified may be the same
+    private static async Task<bool> AreTwoPeople(Preparing<CloseReferral> about, Referral other)
+    {
+        await using var connection = await about.Services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync();
+        return await connection.ExecuteScalarAsync<bool?>("""
+            select here.id_index <> there.id_index from patient here, patient there where here.id = @here and there.id = @there
+            """, new { here = about.Referral.PatientId, there = other.PatientId }) == true;
     }
 
     public static Task<(RecordArrival, IReadOnlyList<Birth>, Problem?)> Arrive(Preparing<RecordArrival> about)

@@ -158,7 +158,7 @@ internal sealed class MoveDesk(
             {
                 ["state"] = referral.State, ["availableActions"] = actions.Of(referral, caller),
                 ["linkedNo"] = Access.IsHiddenLink(caller, referral) ? null : referral.LinkedNo,
-                ["candidates"] = actions.Candidates(referral),
+                ["candidates"] = actions.Candidates(referral, caller),
             },
         });
 }

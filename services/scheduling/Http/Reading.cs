@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using ServiceDefaults;
 using ServiceDefaults.Http;
@@ -58,9 +59,11 @@ internal static class Reading
     public static void Label(string? text, string pointer, int max, Checks checks, bool required = true)
     {
         checks.Text(text, pointer, max, required);
-        checks.That(string.IsNullOrWhiteSpace(text) || text == text.Trim() && !text.Any(c => char.IsControl(c) || char.GetUnicodeCategory(c) == UnicodeCategory.Format),
-            pointer, "Without blanks around it and invisible characters in it.", "首尾不得有空格，不得含不可见字符。");
+        checks.That(string.IsNullOrWhiteSpace(text) || text == text.Trim() && !text.Contains("  ", StringComparison.Ordinal) && text.EnumerateRunes().All(IsSeen),
+            pointer, "Single spaces at most, none around it, and nothing invisible.", "仅可含单个半角空格，首尾不得有空格，不得含不可见字符。");
     }
+
+    private static bool IsSeen(Rune c) => c.Value == ' ' || !Rune.IsWhiteSpace(c) && !Rune.IsControl(c) && Rune.GetUnicodeCategory(c) != UnicodeCategory.Format;
 
     /// <summary>200 with an entity tag of the content, or 304 when the caller has it already.</summary>
     public static IResult Send<T>(HttpContext http, T value, string? etag = null)

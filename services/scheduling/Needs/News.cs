@@ -27,8 +27,8 @@ internal sealed class News
     public News(Changes changes)
     {
         _changes = changes;
-        // two groups would wait for each other in the lines they share; one takes along whoever came meanwhile
-        _commits = new(Write, writers: 1);
+        // two groups of an institution would wait for each other in its lines; one takes along whoever came meanwhile
+        _commits = new(Write, writers: 4, ofLane: 1);
     }
 
     private sealed class Taken(HeardEvent heard) : SharedCommits<Taken>.ICommand
@@ -36,6 +36,7 @@ internal sealed class News
         public HeardEvent Event => heard;
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
         public IEnumerable<Guid> Touches => [heard.Data.Id];
+        public string Lane => heard.Data.Receiver;
     }
 
     /// <summary>Returns when the event has had its effect, now or before.</summary>

@@ -43,43 +43,42 @@ internal static class Reconcile
     /// <summary>All that was heard together. <paramref name="trace"/> continues what caused an event while it is worked on.</summary>
     public static async Task Run(Change change, IReadOnlyList<Heard> heard, Func<HeardEvent, IDisposable> trace)
     {
-        var plans = heard.Select(h => Plan.Of(h)).ToArray();
-        var joined = await JoinLines.Join(change, [.. plans.Where(p => p.Asks).Select(p => p.Need)]);
-        await JoinLines.Leave(change, [.. plans.Where(p => !p.Asks).Select(p => p.Need.ReferralId)]);
-        await Line.Pass(change, plans.SelectMany(p => p.Freed.Concat(p.Lines)));
-        foreach (var plan in plans)
+        var plans = heard.Select(h => Plan.Of(h)).ToDictionary(p => p.Need.ReferralId);
+        var joined = await JoinLines.Join(change, [.. plans.Values.Where(p => p.Asks).Select(p => p.Need)]);
+        await JoinLines.Leave(change, [.. plans.Values.Where(p => !p.Asks).Select(p => p.Need.ReferralId)]);
+        await Line.Pass(change, plans.Values.SelectMany(p => p.Freed.Concat(p.Lines)));
+        foreach (var plan in plans.Values)
         {
             using var _ = trace(plan.Event);
             foreach (var (booking, fate) in plan.Fates)
                 await Apply(change, plan.Need, booking, fate);
         }
-        var served = await Serve(change, plans, trace);
-        foreach (var plan in plans)
-            if (joined.Contains(plan.Need.ReferralId) && !served.Contains(plan.Need.ReferralId))
-            {
-                using var _ = trace(plan.Event);
-                await change.Say(SchedulingEvents.NoCapacity, plan.Need, new()
-                {
-                    Leg = plan.Need.Leg, Institution = plan.Need.Receiver, Department = plan.Need.Department, Resource = plan.Need.Resource,
-                });
-            }
-    }
-
-    private static async Task<IReadOnlySet<Guid>> Serve(Change change, Plan[] plans, Func<HeardEvent, IDisposable> trace)
-    {
         var served = new HashSet<Guid>();
         // what became free goes by the order of its line, in which those who ask may stand, too
-        foreach (var plan in plans)
+        foreach (var plan in plans.Values)
         {
             using var _ = trace(plan.Event);
             foreach (var line in plan.Freed)
                 served.UnionWith(await ServeLine.Serve(change, line));
         }
-        // the line that each prefers, then, for whom it has nothing, the next one
-        for (var round = 0; plans.Where(p => p.Lines.Count > round && !served.Contains(p.Need.ReferralId)).ToArray() is { Length: > 0 } asking; round++)
+        await Serve(change, [.. joined.Select(j => plans[j.ReferralId])], served, trace);
+        foreach (var (need, cause) in joined.Where(j => j.IsNew && !served.Contains(j.ReferralId)).Select(j => (plans[j.ReferralId].Need, plans[j.ReferralId].Event)))
+        {
+            using var _ = trace(cause);
+            await change.Say(SchedulingEvents.NoCapacity, need, new()
+            {
+                Leg = need.Leg, Institution = need.Receiver, Department = need.Department, Resource = need.Resource,
+            });
+        }
+    }
+
+    // in the order of the line, or the last place would go to whoever was written first: from the line that each prefers, then,
+    // for whom it has nothing, from the next one
+    private static async Task Serve(Change change, IReadOnlyList<Plan> asking, HashSet<Guid> served, Func<HeardEvent, IDisposable> trace)
+    {
+        for (var round = 0; asking.Where(p => p.Lines.Count > round && !served.Contains(p.Need.ReferralId)).ToArray() is { Length: > 0 } left; round++)
             served.UnionWith(await ServeLine.Serve(change,
-                [.. asking.Select(p => new ServeLine.Ask(p.Lines[round], p.Need.ReferralId, () => trace(p.Event)))]));
-        return served;
+                [.. left.Select(p => new ServeLine.Ask(p.Lines[round], p.Need.ReferralId, () => trace(p.Event)))]));
     }
 
     /// <summary>What shall become of a referral's bookings, and the lines that are freed or asked.</summary>

@@ -22,7 +22,9 @@ internal static class EligibilitySets
     {
         if (name is null)
             return null;
+        if (await connection.ExecuteScalarAsync<bool>("select exists (select from eligibility_set where name = @name)", new { name }))
+            return null;
         var known = (await connection.QueryAsync<string>("select name from eligibility_set order by name limit 50")).AsList();
-        return known.Contains(name) ? null : new Problem(SchedulingProblems.UnknownSet) { More = new Dictionary<string, object?> { ["sets"] = known } };
+        return new Problem(SchedulingProblems.UnknownSet) { More = new Dictionary<string, object?> { ["sets"] = known } };
     }
 }

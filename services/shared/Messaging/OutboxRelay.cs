@@ -24,8 +24,6 @@ public sealed class OutboxRelay(
     // what an instance has in memory is gone from the table long before
     private static readonly TimeSpan LeftBehind = TimeSpan.FromSeconds(2);
 
-    private Task _leaving = Task.CompletedTask;
-
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var (failures, behind, sweptAt) = (0, true, 0L);
@@ -76,20 +74,14 @@ public sealed class OutboxRelay(
     private async Task FromMemory(IReadOnlyList<OutboxMessage> batch, CancellationToken ct)
     {
         await Publish(batch, ct);
-        // while these leave the table the next ones go out
-        var before = _leaving;
-        _leaving = Task.CompletedTask;
-        await before;
-        _leaving = Leave(batch);
-    }
-
-    private async Task Leave(IReadOnlyList<OutboxMessage> batch)
-    {
-        await using var connection = await database.OpenConnectionAsync();
+        // they are published: a service that stops now still says so
+        await using var connection = await database.OpenConnectionAsync(CancellationToken.None);
         await connection.ExecuteAsync($"""
             {WaitForNoDisk};
-            delete from outbox where id = any(@ids)
-            """, new { ids = batch.Select(m => m.Id).ToArray() });
+            -- by both: a database that was restored gives the same number to another message
+            delete from outbox using unnest(@ids, @messages) as published (id, message_id)
+            where outbox.id = published.id and outbox.message_id = published.message_id
+            """, new { ids = batch.Select(m => m.Id).ToArray(), messages = batch.Select(m => m.MessageId).ToArray() });
     }
 
     private async Task<int> FromTable(int size, TimeSpan age, CancellationToken ct)

@@ -127,6 +127,7 @@ public sealed class UnsentLinksTests : IAsyncLifetime
         await referral.IsRefused("refer-again", HttpStatusCode.Conflict, "referred-again", by: linking.House);
         (await _host.As(linking.House).Command($"/v1/referrals/{id}/discard", new { }, "*")).StatusCode.Should().Be(HttpStatusCode.OK);
         (await LinkSeen(_host.As(linking.Partner), referral)).Should().BeNull();
+        (await _host.As(linking.Partner).GetAsync($"/v1/referrals/{referral.Id}/available-actions").Json()).TryGetProperty("candidates", out _).Should().BeFalse("that they come back would tell of it");
 
         var offered = await _host.As(linking.House).GetAsync($"/v1/referrals/{referral.Id}/available-actions").Json();
         offered.GetProperty("actions").GetRawText().Should().Contain("refer-again", "every refusal offers a next step");

@@ -49,7 +49,7 @@ internal sealed class GetReferral(Wall wall, ReferralStore store, Access access,
         if (found is not { } referral)
             return refused!;
         http.Response.Headers.ETag = ETags.Of(referral.EtagVersion);
-        return TypedResults.Ok(new AvailableActions(referral.State, WaitingFor.Of(referral), actions.Of(referral, caller!), actions.Candidates(referral)));
+        return TypedResults.Ok(new AvailableActions(referral.State, WaitingFor.Of(referral), actions.Of(referral, caller!), actions.Candidates(referral, caller!)));
     }
 
     /// <summary>The referral when the caller is a party of it; otherwise 404, and an audit row of the denial.</summary>
