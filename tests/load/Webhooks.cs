@@ -75,7 +75,8 @@ internal sealed class Webhooks(Alliance alliance)
             insert into message (id, endpoint_id, type, referral_id, position, state, due_at, created_at)
             select gen_random_uuid(), @endpoint, e.type, e.referral_id, e.position, 'Waiting', now(), now()
             from generate_series(0, @messages - 1) n
-            join (select position, type, referral_id, row_number() over (order by position) - 1 as nr, count(*) over () as events from event) e on e.nr = n % e.events
+            cross join (select count(*) as events from event) log
+            join (select position, type, referral_id, row_number() over (order by position) - 1 as nr from event) e on e.nr = n % log.events
             """, new { endpoint, messages });
         return (0, null);
     });
