@@ -25,7 +25,8 @@ internal static class Registration
         builder.Services.AddSingleton<Signals>();
         builder.Services.AddSingleton<Intake>();
         builder.Services.AddHostedService(services => services.GetRequiredService<Intake>());
-        builder.Services.AddHostedService<Sequencer>();
+        builder.Services.AddSingleton<Sequencer>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<Sequencer>());
         builder.Services.AddSingleton(StreamSettings.From(builder.Configuration));
         builder.Services.AddSingleton<StreamPump>();
         builder.Services.AddHostedService(services => services.GetRequiredService<StreamPump>());

@@ -61,7 +61,6 @@ internal static class Registration
             "select count(*)::float8 from (select from referral where next_deadline_at < now() - interval '5 seconds' limit 100000) late"));
 
         services.AddSingleton<Notices.NoticeKey>();
-        services.AddSingleton<Notices.AppointmentAdvice>();
 
         services.AddSingleton<IntakeDesk>();
         services.AddSingleton<ReferralNumbers>();

@@ -9,9 +9,9 @@ using ServiceDefaults.Messaging;
 
 namespace SchedulingService;
 
-/// <summary>Opens changes; wakes the relay after each that said something.</summary>
+/// <summary>Opens changes; hands what each said to the relay once it is committed.</summary>
 internal sealed class Changes(
-    NpgsqlDataSource database, TimeProvider clock, AppointmentCodes codes, OutboxSignal outbox)
+    NpgsqlDataSource database, TimeProvider clock, AppointmentCodes codes, Outbox outbox)
 {
     public async Task<Change> Begin(CancellationToken ct)
     {
@@ -31,7 +31,7 @@ internal sealed class Changes(
 /// </summary>
 internal sealed class Change(
     NpgsqlConnection connection, NpgsqlTransaction transaction, DateTimeOffset now, AppointmentCodes codes,
-    OutboxSignal outbox) : IAsyncDisposable
+    Outbox outbox) : IAsyncDisposable
 {
     private readonly List<(Guid Id, string Type, string Subject, DateTimeOffset At, SchedulingFacts Facts, string? Trace)> _events = [];
 
@@ -71,16 +71,18 @@ internal sealed class Change(
 
     public async Task Commit()
     {
+        IReadOnlyList<OutboxMessage> written = [];
         if (_events.Count > 0)
         {
             // with a place that is held goes where it is and what to bring
             var held = _events.Where(e => e.Type is SchedulingEvents.Booked or SchedulingEvents.Rescheduled).Select(e => e.Facts.BookingId!.Value).ToArray();
             var told = held.Length == 0 ? [] : await Instructions.Of(connection, held);
-            await connection.ExecuteAsync("""
+            written = (await connection.QueryAsync<OutboxMessage>("""
                 insert into outbox (message_id, exchange, routing_key, body)
                 select id, @exchange, type, body
                 from unnest(@ids, @types, @bodies) with ordinality as said (id, type, body, position)
                 order by position
+                returning id, message_id, exchange, routing_key, body
                 """, new
                 {
                     exchange = SchedulingEvents.Exchange,
@@ -88,11 +90,10 @@ internal sealed class Change(
                     types = _events.Select(e => e.Type).ToArray(),
                     bodies = _events.Select(e => EventBodies.Write(e.Id, e.Type, e.Subject, e.At, told.GetValueOrDefault(e.Facts.BookingId ?? default) is { } instruction
                         ? e.Facts with { Place = instruction.Place, Bring = instruction.Bring } : e.Facts, e.Trace)).ToArray(),
-                });
+                })).AsList();
         }
         await transaction.CommitAsync();
-        if (_events.Count > 0)
-            outbox.Wake();
+        outbox.Committed(written);
     }
 
     public async ValueTask DisposeAsync()

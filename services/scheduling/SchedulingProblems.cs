@@ -20,9 +20,12 @@ internal static class SchedulingProblems
     public static readonly ProblemType BookingEnded = new("booking-ended", 409,
         new("The booking no longer stands", "该预约已不再有效"),
         new("'state' says what became of it; look for the referral's newest booking.", "state 说明其当前状态；请查看该转诊的最新预约。"));
+    public static readonly ProblemType BookingStands = new("booking-stands", 409,
+        new("The booking is in another state", "该预约处于其他状态"),
+        new("'state' says where it stands, 'actions' what can be done with it.", "state 说明其当前状态，actions 列出可执行的操作。"));
     public static readonly ProblemType OtherPlace = new("other-place", 422,
         new("The booking cannot move there", "该预约不能改到所选位置"),
-        new("Choose a slot of the same institution and kind, in the future.", "请选择同一机构、同类型且未开始的号源。"));
+        new("Choose a place of the same institution and kind, in the future and within a year.", "请选择同一机构、同类型、将来一年之内的号源或床位。"));
     public static readonly ProblemType PlaceInUse = new("place-in-use", 409,
         new("Patients have this place", "该号源或床位已有患者使用"),
         new("Move or cancel their bookings first, or withdraw the slot as a whole.", "请先调整或取消其预约，或整体停用该号源。"));
@@ -49,7 +52,10 @@ internal static class SchedulingProblems
 
     public static readonly ProblemType WardOpenToAll = new("ward-open-to-all", 422,
         new("The ward takes anyone", "该病区未限定收治对象"),
-        new("A joint ward is for the patients of a set: open it with 'eligibility', e.g. RehabJointWard, and bind that ward.", "联合病房须限定病种集：请在开设病区时填写 eligibility（如 RehabJointWard），再绑定该病区。"));
+        new("A joint ward is for the patients of a set: name it in 'eligibility', e.g. RehabJointWard.", "联合病房须限定病种集：请填写 eligibility，例如 RehabJointWard。"));
+    public static readonly ProblemType UnknownSet = new("unknown-set", 422,
+        new("No referral names such a set", "没有转诊使用该病种集"),
+        new("Take one of 'sets', as it is spelled there; a ward of another set would take nobody.", "请按 sets 中的写法选择；否则该病区收不到任何患者。"));
     public static readonly ProblemType NoSuchRound = new("no-such-round", 422,
         new("No round is planned at that time", "该时间没有计划查房"),
         new("Take plannedAt from the list of rounds, or leave it out.", "请从查房列表中选择 plannedAt，或不填。"));
@@ -59,7 +65,7 @@ internal static class SchedulingProblems
 
     public static readonly IReadOnlyList<ProblemType> All =
     [
-        SlotTaken, BedTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, AlreadyBooked, WantsNoPlace, TooEarly, NewerBooking, OtherPlace,
-        PlaceInUse, PlaceGone, WardOpenToAll, NoSuchRound, RoundMade,
+        SlotTaken, BedTaken, SlotReserved, SlotOverlaps, WardExists, BookingEnded, BookingStands, AlreadyBooked, WantsNoPlace, TooEarly, NewerBooking, OtherPlace,
+        PlaceInUse, PlaceGone, WardOpenToAll, UnknownSet, NoSuchRound, RoundMade,
     ];
 }

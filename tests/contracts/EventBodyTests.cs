@@ -58,6 +58,15 @@ public sealed class EventBodyTests
     }
 
     [Fact]
+    public void What_a_row_is_linked_with_reaches_no_event_while_it_is_a_draft()
+    {
+        var row = FullRow(Direction.Up);
+        row.LinkDraftedBy = "planted-house";
+        foreach (var e in Catalogue.Referral)
+            Written(e, row).Should().NotContain(row.LinkedNo).And.NotContain(row.LinkedId.ToString()).And.NotContain("planted-house");
+    }
+
+    [Fact]
     public void Who_acted_and_what_they_wrote_never_reaches_an_event()
     {
         foreach (var e in Catalogue.Referral)
@@ -110,6 +119,8 @@ public sealed class EventBodyTests
             };
             property.SetValue(row, value);
         }
+        // a draft is told nobody
+        row.LinkDraftedBy = null;
         row.Direction = direction;
         row.Kind = direction == Direction.Up ? ReferralKind.InpatientTransfer : ReferralKind.RehabReturn;
         return row;

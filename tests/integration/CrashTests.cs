@@ -99,7 +99,7 @@ public sealed class CrashTests(AllianceFixture alliance, ITestOutputHelper outpu
         var referral = await A.Submitted(Alliance);
         await FinalRead.Drains(Alliance, seconds: 10);
         await using var wire = await Wire.Listen(Alliance.RabbitMq, "referral-events");
-        // the relay removes a message in a transaction that it commits after the broker's confirm
+        // the relay removes a message after the broker's confirm
         await using var hold = await Hold.Commits(Referral.Database, "delete", "outbox", only: "old.routing_key = 'referral.up.accepted'");
         await referral.Does("accept", new { department = "03.03" });
         await hold.Caught();

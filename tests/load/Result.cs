@@ -39,6 +39,13 @@ internal sealed record Result(string Name, double? PerSecond, double[]? Percenti
         return (this with { Ratio = ratio }).Judged($"≥ {atLeast:0.000} ×", ratio >= atLeast);
     }
 
+    /// <summary>How quick it is beside another run of the same step, by the medians: one is as quick.</summary>
+    public Result AsQuickAs(Result other, double atLeast)
+    {
+        var ratio = other.Percentiles![0] / Percentiles![0];
+        return (this with { Ratio = ratio }).Judged($"≥ {atLeast:0.000} ×", ratio >= atLeast);
+    }
+
     public Result P50Within(double milliseconds) => Judged($"p50 ≤ {milliseconds:0} ms", Percentiles![0] <= milliseconds);
 
     public Result P95Within(double milliseconds) => Judged($"p95 ≤ {milliseconds:0} ms", Percentiles![1] <= milliseconds);

@@ -115,4 +115,21 @@ public sealed class ChangeEndpointTests(Service service) : IAsyncLifetime
         again.Headers.GetValues("Idempotency-Replayed").Should().Equal("true");
         again.Headers.ETag.Should().Be(first.Headers.ETag);
     }
+
+    [Fact]
+    public async Task Who_gives_up_the_order_gets_at_once_what_stood_behind_a_failed_message()
+    {
+        var referral = A.Referral();
+        var owner = service.As(referral.Sender);
+        _old.Behaviour = (http, _) => Receiver.Answer(http, 500);
+        var (id, _) = await owner.Listens(_old.Url, inOrder: true);
+        await service.Publish(referral.Story(3));
+        await Eventually.Is(async () => await service.Count("message where endpoint_id = @id::uuid and due_at > now() + interval '2 seconds'", new { id }) == 3, "the first failed, and the others wait with it");
+        _old.Behaviour = (http, request) => Receiver.Answer(http, request.Sequence == 1 ? 500 : 204);
+
+        (await Changes(owner, id, """{"inOrder":false}""")).StatusCode.Should().Be(HttpStatusCode.OK);
+
+        await _old.Has(2, "they went past it");
+        _old.Sequences.Should().BeEquivalentTo([2L, 3L]);
+    }
 }

@@ -272,6 +272,22 @@ public sealed class FeedTests(Service service)
         await Eventually.Is(async () => await Errors() == poison.Length, "they lie in the error queue", 60);
     }
 
+    [Fact]
+    public async Task What_is_heard_while_nobody_may_write_the_log_is_stored_and_logged_afterwards()
+    {
+        var submitted = A.Referral().Next("submitted");
+        await using (var held = new NpgsqlConnection(service.Database.Super))
+        {
+            await held.OpenAsync();
+            await using var transaction = await held.BeginTransactionAsync();
+            await held.ExecuteAsync("select pg_advisory_xact_lock(@Lock)", new { Sequencer.Lock }, transaction);
+            await service.Publish(submitted);
+            await Eventually.Is(async () => await service.Count("arrival where event_id = @Id", new { submitted.Id }) == 1, "it is stored");
+            (await service.Count("event where event_id = @Id", new { submitted.Id })).Should().Be(0);
+        }
+        await service.Logged(submitted);
+    }
+
     private async Task<long> Errors()
     {
         var queues = await Servers.Control("rabbitmqctl", "list_queues", "-q", "--no-table-headers", "-p", new Uri(service.RabbitMq).AbsolutePath[1..], "name", "messages");

@@ -30,16 +30,7 @@ public sealed class OutboxTests
     {
         await using var database = await TestDatabase.Create("notification", typeof(Program).Assembly);
         var heard = new Heard();
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Configuration["ConnectionStrings:Database"] = database.App;
-        builder.Configuration["RabbitMq:Uri"] = await Servers.NewVirtualHost();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Services.AddSingleton(heard);
-        builder.AddDatabase();
-        builder.AddBus(new Subscription("test-referral-events", ReferralEvents.Exchange, ["referral.up.accepted"], typeof(WhenReferralAccepted)));
-        await using var app = builder.Build();
-        await app.StartAsync();
-        await Eventually.Is(async () => (await app.Services.GetRequiredService<IBusControl>().WaitForHealthStatus(BusHealthStatus.Healthy, TimeSpan.FromSeconds(1))) == BusHealthStatus.Healthy, "the bus is up", 30);
+        await using var app = await Started(database, heard);
 
         var sent = A.Referral().Next(ReferralEvents.Accepted, f => f with { State = ReferralState.Accepted });
         await database.Execute("insert into outbox (message_id, exchange, routing_key, body) values (@Id, @Exchange, @Type, @Body)", sent);
@@ -52,6 +43,42 @@ public sealed class OutboxTests
         got.Event.Data.State.Should().Be(ReferralState.Accepted, "enums travel by name");
         await Eventually.Is(async () => (await database.Query<long>("select count(*) from outbox"))[0] == 0, "a confirmed event leaves the outbox");
         await app.StopAsync();
+    }
+
+    [Fact]
+    public async Task More_than_memory_takes_goes_out_of_the_table()
+    {
+        await using var database = await TestDatabase.Create("notification", typeof(Program).Assembly);
+        var heard = new Heard();
+        await using var app = await Started(database, heard);
+
+        // each row is committed by itself and handed over, faster than they go out
+        const int Many = 6000;
+        var sent = A.Referral().Next(ReferralEvents.Accepted, f => f with { State = ReferralState.Accepted });
+        var rows = await database.Query<OutboxMessage>("""
+            insert into outbox (message_id, exchange, routing_key, body) select gen_random_uuid(), @Exchange, @Type, @Body from generate_series(1, @Many)
+            returning id, message_id, exchange, routing_key, body
+            """, new { sent.Exchange, sent.Type, sent.Body, Many });
+        app.Services.GetRequiredService<Outbox>().Committed(rows);
+
+        await Eventually.Is(async () => (await database.Query<long>("select count(*) from outbox"))[0] == 0, "all of them left the outbox", 30);
+        await Eventually.Is(() => Task.FromResult(heard.Select(d => d.MessageId).Distinct().Count() == Many), "each was heard", 30);
+        await app.StopAsync();
+    }
+
+    private static async Task<WebApplication> Started(TestDatabase database, Heard heard)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Configuration["ConnectionStrings:Database"] = database.App;
+        builder.Configuration["RabbitMq:Uri"] = await Servers.NewVirtualHost();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Services.AddSingleton(heard);
+        builder.AddDatabase();
+        builder.AddBus(new Subscription("test-referral-events", ReferralEvents.Exchange, ["referral.up.accepted"], typeof(WhenReferralAccepted)));
+        var app = builder.Build();
+        await app.StartAsync();
+        await Eventually.Is(async () => (await app.Services.GetRequiredService<IBusControl>().WaitForHealthStatus(BusHealthStatus.Healthy, TimeSpan.FromSeconds(1))) == BusHealthStatus.Healthy, "the bus is up", 30);
+        return app;
     }
 
     [Fact]

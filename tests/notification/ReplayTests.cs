@@ -147,6 +147,7 @@ public sealed class ReplayTests(Service service) : IAsyncLifetime
     [InlineData("""{}""")]
     [InlineData("""{"since":"2026-03-01T00:00:00Z","after":"x"}""")]
     [InlineData("""{"since":"2026-03-01"}""")]
+    [InlineData("""{"since":"2036-03-01T00:00:00Z"}""")]
     [InlineData("""{"sequence":3}""")]
     [InlineData("""{"referralId":"019a7d0e-6c1e-7c7e-9c1b-2f6f0f6d2a10","sequence":0}""")]
     [InlineData("""{"after":"nonsense"}""")]

@@ -198,6 +198,32 @@ public sealed class RetryTests(RetryTests.Timeless service) : IClassFixture<Retr
     }
 
     [Fact]
+    public async Task In_order_what_stands_behind_a_failed_message_is_not_due_before_it_and_comes_with_it_when_it_is_resent()
+    {
+        var allStand = new TaskCompletionSource();
+        _receiver.Behaviour = async (http, _) =>
+        {
+            await allStand.Task;
+            await Receiver.Answer(http, 500);
+        };
+        var referral = A.Referral();
+        var owner = service.As(referral.Sender);
+        var (id, _) = await owner.Listens(_receiver.Url, inOrder: true);
+        await service.Publish(referral.Story(3));
+        await Eventually.Is(async () => await service.Count("message where endpoint_id = @id::uuid", new { id }) == 3, "all three wait");
+        allStand.SetResult();
+        await Tried(id, 1);
+
+        (await service.Count("message where endpoint_id = @id::uuid and due_at < @then", new { id, then = _clock.GetUtcNow().AddSeconds(5) })).Should().Be(0);
+
+        Answers(204);
+        var first = (await service.Database.Query<Guid>("select id from message where endpoint_id = @id::uuid order by position limit 1", new { id })).Single();
+        (await owner.Command($"/v1/endpoints/{id}/messages/{first}/resend")).EnsureSuccessStatusCode();
+        await _receiver.Has(3, "the clock stands");
+        _receiver.Sequences.Should().Equal(1, 2, 3);
+    }
+
+    [Fact]
     public async Task A_hundred_thousand_undelivered_messages_slow_nothing_down()
     {
         await using var dead = await Receiver.Start();

@@ -184,6 +184,8 @@ public sealed class BookingMovesTests(Scheduling scheduling)
         await scheduling.Hears(referral.Accepted());
         var booking = (await scheduling.Bookings(referral)).Single();
         var day = Scheduling.Monday.AddDays(3);
+        ((int)(await hospital.Registrar.Command($"/v1/bookings/{booking.Id}/reschedule", new { reason = "CONDITION_CHANGED", startsAt = day.AddYears(10) }, ifMatch: "*")).StatusCode)
+            .Should().Be(422, "that is a slip of the pen");
 
         await hospital.Registrar.Command($"/v1/bookings/{booking.Id}/reschedule", new { reason = "CONDITION_CHANGED", startsAt = day }, ifMatch: "*");
 

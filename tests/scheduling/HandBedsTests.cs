@@ -115,7 +115,8 @@ public sealed class HandBedsTests(Scheduling scheduling)
         foreach (var ward in new[] { joint, elsewhere, otherDepartment, Guid.NewGuid() })
             (await Gives(hospital.Registrar, referral, ward, "01")).StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
         (await Gives(hospital.Registrar, referral, own, "99")).StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
-        (await Gives(hospital.Registrar, referral, own, "01", Scheduling.Monday.AddDays(-1))).StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
+        foreach (var slip in new[] { Scheduling.Monday.AddDays(-1), Scheduling.Monday.AddYears(10) })
+            (await Gives(hospital.Registrar, referral, own, "01", slip)).StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
         (await Gives(clinic.Registrar, referral, own, "01")).StatusCode.Should().Be(HttpStatusCode.Forbidden, "the sender chooses no bed");
         (await Gives(other.Registrar, referral, own, "01")).StatusCode.Should().Be(HttpStatusCode.NotFound);
         (await hospital.Registrar.Command("/v1/bookings", new { referral = referral.No, wardId = own, bed = "01", hold = true })).StatusCode.Should().Be(HttpStatusCode.BadRequest);

@@ -1,18 +1,20 @@
+using Referrals.Contracts;
+
 namespace SchedulingService.Tests;
 
 /// <summary>The rules of one line of slots and one of beds, as a person would keep them with pencil and paper.</summary>
 internal sealed class Model(TimeProvider clock)
 {
-    public static readonly DateTimeOffset Start = Scheduling.Monday;
+    /// <summary>The Monday on which the history begins.</summary>
+    public DateTimeOffset Start { get; } = clock.GetUtcNow();
 
-    public sealed class Slot(Guid id, DateTimeOffset startsAt, int capacity, bool reserved)
+    public sealed class Slot(Guid id, DateTimeOffset startsAt, int week, int capacity, bool reserved)
     {
         public Guid Id => id;
         public DateTimeOffset StartsAt => startsAt;
         public int Capacity => capacity;
         public bool Reserved => reserved;
-        /// <summary>Weeks begin on Monday in China, where the start is eight in the morning.</summary>
-        public int Week => (int)(startsAt - Start.AddHours(-8)).TotalDays / 7;
+        public int Week => week;
         public bool Withdrawn { get; set; }
     }
 
@@ -22,11 +24,14 @@ internal sealed class Model(TimeProvider clock)
         public bool Withdrawn { get; set; }
     }
 
-    public sealed class Patient(AReferral referral, int rank, int turn, DateTimeOffset from, DateTimeOffset until, bool contracted, bool wantsBed)
+    public sealed class Patient(AReferral referral, Priority priority, DateTimeOffset since, DateTimeOffset from, DateTimeOffset until, bool contracted, bool wantsBed)
     {
         public AReferral Referral => referral;
-        public int Rank => rank;
-        public int Turn => turn;
+        public Priority Priority { get; set; } = priority;
+        public DateTimeOffset Since => since;
+        /// <summary>Has waited too long: stands where a contract would put him.</summary>
+        public bool Aged { get; set; }
+        public int Rank => (2 - (int)Priority) * 2 + (contracted || Aged ? 0 : 1);
         public DateTimeOffset From => from;
         public DateTimeOffset Until => until;
         public bool Contracted => contracted;
@@ -52,7 +57,8 @@ internal sealed class Model(TimeProvider clock)
 
     public void Publish(Guid id, DateTimeOffset startsAt, int capacity, bool reserved)
     {
-        Slots.Add(new(id, startsAt, capacity, reserved));
+        // weeks begin on Monday in China, where the start is eight in the morning
+        Slots.Add(new(id, startsAt, (int)(startsAt - Start.AddHours(-8)).TotalDays / 7, capacity, reserved));
         Serve();
     }
 
@@ -68,9 +74,34 @@ internal sealed class Model(TimeProvider clock)
         Serve();
     }
 
-    public void Accept(AReferral referral, int rank, DateTimeOffset from, DateTimeOffset until, bool contracted, bool bed)
+    public void Accept(AReferral referral, Priority priority, DateTimeOffset since, DateTimeOffset from, DateTimeOffset until, bool contracted, bool bed)
     {
-        Patients.Add(new(referral, rank, Patients.Count, from, until, contracted, bed) { Waits = true });
+        Patients.Add(new(referral, priority, since, from, until, contracted, bed) { Waits = true });
+        Serve();
+    }
+
+    public static TimeSpan TooLong(Priority priority) => priority switch
+    {
+        Priority.Emergency => TimeSpan.FromHours(4),
+        Priority.Urgent => TimeSpan.FromDays(1),
+        _ => TimeSpan.FromDays(3),
+    };
+
+    /// <summary>Who waits too long moves up, once; who leaves the line begins anew when he comes back to it.</summary>
+    public void Age()
+    {
+        foreach (var p in Patients)
+            p.Aged = p.Waits && (p.Aged || IsTooLong(p, clock.GetUtcNow()));
+    }
+
+    /// <summary>Whether somebody moves up while this passes.</summary>
+    public bool AgesWithin(TimeSpan time) => Patients.Any(p => p.Waits && !p.Aged && IsTooLong(p, clock.GetUtcNow() + time));
+
+    private static bool IsTooLong(Patient p, DateTimeOffset at) => p.Since <= at - TooLong(p.Priority);
+
+    public void Raise(Patient p)
+    {
+        p.Priority = Priority.Urgent;
         Serve();
     }
 
@@ -183,7 +214,7 @@ internal sealed class Model(TimeProvider clock)
     {
         slot.Withdrawn = true;
         var lost = new List<Patient>();
-        foreach (var p in Patients.Where(p => p.Held == slot || p.Booked == slot).OrderBy(p => p.Turn).ToList())
+        foreach (var p in Patients.Where(p => p.Held == slot || p.Booked == slot).OrderBy(p => p.Since).ToList())
             if (p.Held == slot)
                 p.Held = null;
             else if (Fitting(p).MinBy(s => (s.StartsAt - slot.StartsAt).Duration()) is { } nearest)
@@ -200,7 +231,7 @@ internal sealed class Model(TimeProvider clock)
     // whoever is first in line and can use a free place gets the earliest, until nobody can
     private void Serve()
     {
-        while (Patients.Where(p => p.Waits && (p.WantsBed ? FreeBed is not null : Fitting(p).Any())).OrderBy(p => p.Rank).ThenBy(p => p.Turn).FirstOrDefault() is { } next)
+        while (Patients.Where(p => p.Waits && (p.WantsBed ? FreeBed is not null : Fitting(p).Any())).OrderBy(p => p.Rank).ThenBy(p => p.Since).FirstOrDefault() is { } next)
             if (next.WantsBed)
                 (next.Bed, next.Waits) = (FreeBed, false);
             else

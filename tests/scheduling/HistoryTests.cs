@@ -5,9 +5,9 @@ using Xunit.Abstractions;
 namespace SchedulingService.Tests;
 
 /// <summary>
-/// Random histories of one department, with slots, slots reserved for family doctors and beds, through the front door,
-/// each step compared with a model that knows the rules and nothing of the code: who is booked where, who holds what, who
-/// waits. The seed is in the test's name.
+/// Random histories of one department, with slots, slots reserved for family doctors, beds and long waits, through the front
+/// door, each step compared with a model that knows the rules and nothing of the code: who is booked where, who holds what,
+/// who waits and where in the line. The seed is in the test's name.
 /// </summary>
 public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output) : IClassFixture<Scheduling>
 {
@@ -19,6 +19,8 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
     public async Task Any_history_leads_to_what_the_model_says(int seed)
     {
         var random = new Random(seed);
+        // a Monday of its own: what the history before it left to the clock is over
+        scheduling.Clock.Advance(Scheduling.Monday.AddDays(7 * (int)((scheduling.Clock.GetUtcNow() - Scheduling.Monday).TotalDays / 7 + 1)) - scheduling.Clock.GetUtcNow());
         var hospital = scheduling.NewInstitution();
         var clinics = Enumerable.Range(0, Clinics).Select(_ => scheduling.NewInstitution()).ToList();
         var ward = await hospital.Ward(beds: 1);
@@ -29,6 +31,7 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
         for (var step = 0; step < Steps; step++)
         {
             steps.Add(await Step(random, hospital, clinics, ward, model));
+            await Age(hospital, model);
             await Compare(hospital, model, $"seed {seed}: {string.Join(" · ", steps)}");
         }
         output.WriteLine(string.Join("\n", steps.GroupBy(s => string.Join(' ', s.Split(' ').Take(2))).Select(g => $"{g.Count(),4} {g.Key}")));
@@ -48,7 +51,7 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
         var (patient, slot, bed) = (Any(model.Patients.Where(p => !p.Over && !p.There)), Any(model.Slots), Any(model.Beds));
         // now and then somebody tries to give a slot to one who wants a bed
         var visitor = random.Next(8) == 0 ? patient : Any(model.Patients.Where(p => !p.Over && !p.There && !p.WantsBed));
-        switch (random.Next(20))
+        switch (random.Next(22))
         {
             case 0 or 1 or 2:
                 return await Accept(random, hospital, clinics, model);
@@ -96,7 +99,8 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
                 await scheduling.Hears(patient.Referral.Cancelled());
                 model.End(patient);
                 return "end";
-            case 13 when model.Patients.Any(p => p.Held is not null):
+            // of a hold that ends and somebody who moves up either may come first
+            case 13 when model.Patients.Any(p => p.Held is not null) && !model.AgesWithin(TimeSpan.FromMinutes(2)):
                 scheduling.Clock.Advance(TimeSpan.FromMinutes(2));
                 model.HoldsEnd();
                 await Eventually.Is(async () => (await scheduling.Database.Query<int>(
@@ -130,6 +134,13 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
             case 19:
                 await Quota(hospital, model, random.Next(0, 4));
                 return "quota";
+            case 20 when model.Patients.All(p => p.Held is null):
+                scheduling.Clock.Advance(TimeSpan.FromMinutes(random.Next(5, 30)));
+                return model.AgesWithin(TimeSpan.Zero) ? "time passes, somebody moves up" : "time passes, nobody moves up";
+            case 21 when patient is { Priority: Priority.Routine }:
+                await scheduling.Hears(patient.Referral.PriorityRaised());
+                model.Raise(patient);
+                return patient.Waits ? "raised waiting" : "raised booked";
             default:
                 return await Accept(random, hospital, clinics, model);
         }
@@ -153,18 +164,21 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
 
     private async Task<string> Accept(Random random, Institution hospital, IReadOnlyList<Institution> clinics, Model model)
     {
-        var (from, days) = (Model.Start.AddDays(random.Next(0, 12)), random.Next(1, 12));
+        var (from, days) = (model.Start.AddDays(random.Next(0, 12)), random.Next(1, 12));
         var clinic = clinics[random.Next(Clinics)];
-        var referral = A.Referral(hospital, clinic).Within(from, from.AddDays(days)).Later(TimeSpan.FromMinutes(model.Patients.Count + 1));
-        var (priority, contracted, bed) = (random.Next(3), random.Next(2) == 0, random.Next(4) == 0);
+        var (priority, contracted, bed) = ((Priority)random.Next(3), random.Next(2) == 0, random.Next(4) == 0);
+        // soon he has waited too long; milliseconds of their own: who came first is never a matter of chance
+        var since = scheduling.Clock.GetUtcNow() - Model.TooLong(priority) + TimeSpan.FromMinutes(random.Next(1, 60)) + TimeSpan.FromMilliseconds(model.Patients.Count);
+        var referral = A.Referral(hospital, clinic).Within(from, from.AddDays(days)).Later(since - Scheduling.Monday);
         if (bed)
             referral.Needs("Bed");
-        if (priority > 0)
-            _ = priority == 1 ? referral.Urgent() : referral.Emergency();
+        if (priority != Priority.Routine)
+            _ = priority == Priority.Urgent ? referral.Urgent() : referral.Emergency();
         if (contracted)
             referral.Contracted();
-        await scheduling.Hears(referral.Accepted());
-        model.Accept(referral, (2 - priority) * 2 + (contracted ? 0 : 1), from, from.AddDays(days), contracted, bed);
+        var accepted = referral.Accepted();
+        await scheduling.Hears(accepted);
+        model.Accept(referral, priority, accepted.Time, from, from.AddDays(days), contracted, bed);
         return bed ? "accept for a bed" : "accept for a slot";
     }
 
@@ -172,7 +186,7 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
     {
         var (capacity, reserved) = (random.Next(1, 4), random.Next(3) == 0);
         // minutes of their own: which slot is earlier or nearer is never a matter of chance
-        var startsAt = Model.Start.AddDays(random.Next(1, 22)).AddMinutes(model.Slots.Count * 3 + 1).AddSeconds(random.Next(60));
+        var startsAt = model.Start.AddDays(random.Next(1, 22)).AddMinutes(model.Slots.Count * 3 + 1).AddSeconds(random.Next(60));
         var answer = await hospital.Registrar.Command("/v1/slots", new
         {
             slots = new[]
@@ -191,7 +205,18 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
     private async Task<Guid> Standing(Model.Patient patient) =>
         (await scheduling.Bookings(patient.Referral)).Single(b => b.State == "Booked").Id;
 
-    private sealed record Seen(string No, Guid? Booked, Guid? Held, string? Bed, bool Waits);
+    // the round that looks for long waits goes by itself: the next step begins when it has found everybody
+    private async Task Age(Institution hospital, Model model)
+    {
+        model.Age();
+        var aged = model.Patients.Where(p => p.Aged).Select(p => p.Referral.No).ToArray();
+        await Eventually.Is(async () => (await scheduling.Database.Query<int>("""
+            select count(*)::int from waiting join need n using (referral_id)
+            where institution = @Code and aged_at is null and n.referral_no = any (@aged)
+            """, new { hospital.Code, aged })).Single() == 0, "who has waited too long is found");
+    }
+
+    private sealed record Seen(string No, Guid? Booked, Guid? Held, string? Bed, string? Waits);
 
     private async Task Compare(Institution hospital, Model model, string history)
     {
@@ -199,10 +224,10 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
             select n.referral_no as no, (select slot_id from booking b where b.referral_id = n.referral_id and b.state = 'Booked') as booked,
                    (select slot_id from booking b where b.referral_id = n.referral_id and b.state = 'Held') as held,
                    (select d.label from booking b join bed d on d.id = b.bed_id where b.referral_id = n.referral_id and b.state in ('Booked', 'Used')) as bed,
-                   exists (select from waiting w where w.referral_id = n.referral_id) as waits
+                   (select w.rank || case when w.aged_at is null then '' else ' for too long' end from waiting w where w.referral_id = n.referral_id) as waits
             from need n where n.receiver = @Code
             """, new { hospital.Code })).OrderBy(s => s.No).Select(s => s.ToString());
-        var expected = model.Patients.Select(p => new Seen(p.Referral.No, p.Booked?.Id, p.Held?.Id, p.Bed?.Label, p.Waits)).OrderBy(s => s.No).Select(s => s.ToString());
+        var expected = model.Patients.Select(p => new Seen(p.Referral.No, p.Booked?.Id, p.Held?.Id, p.Bed?.Label, p.Waits ? p.Rank + (p.Aged ? " for too long" : "") : null)).OrderBy(s => s.No).Select(s => s.ToString());
         string.Join("\n", seen).Should().Be(string.Join("\n", expected), history);
         (await scheduling.Database.Query<string>("""
             select id::text from slot where institution = @Code

@@ -143,6 +143,9 @@ public sealed class HoldTests(Scheduling scheduling)
 
         answers.Count(a => a.StatusCode == HttpStatusCode.OK).Should().Be(1);
         answers.Count(a => a.StatusCode == HttpStatusCode.PreconditionFailed).Should().Be(7);
+        var again = await (await hospital.Registrar.Command($"/v1/bookings/{held}/confirm", new { }, ifMatch: "*")).Json();
+        again.GetProperty("code").GetString().Should().Be("booking-stands", "it is confirmed already");
+        again.GetProperty("actions").EnumerateArray().Select(a => a.GetString()).Should().Equal("cancel", "reschedule");
         (await scheduling.SaidTypes(referral)).Should().Equal("no-capacity", "booked");
     }
 

@@ -72,13 +72,14 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
             ((int)(await hospital.As("Insurer").GetAsync($"/v1/wards/{ward}/{path}")).StatusCode).Should().Be(403);
             ((int)(await hospital.As("Clinician").GetAsync($"/v1/wards/{ward}/{path}")).StatusCode).Should().Be(200);
         }
-        ((int)(await hospital.Registrar.Command($"/v1/wards/{ward}/bind", Binding(hospital))).StatusCode).Should().Be(404);
+        ((int)(await hospital.Registrar.Command($"/v1/wards/{ward}/bind", Binding(stranger))).StatusCode).Should().Be(404);
     }
 
     [Fact]
     public async Task A_ward_that_takes_anyone_is_not_bound_and_one_of_a_set_gives_its_beds_to_that_set_alone()
     {
         var (clinic, hospital) = (scheduling.NewInstitution(), scheduling.NewInstitution());
+        await scheduling.Hears(A.Referral(scheduling.NewInstitution()).Needs("Ward", "AnotherSet").Accepted());
         var (open, other) = (await clinic.Ward(beds: 0, department: "21"), await clinic.Ward(department: "21", eligibility: "AnotherSet"));
 
         var refused = await clinic.Registrar.Command($"/v1/wards/{open}/bind", Binding(hospital));
@@ -94,7 +95,83 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
     }
 
     [Theory]
+    [InlineData("RehabJointward")]
+    [InlineData("康复联合病房")]
+    public async Task A_set_that_no_referral_names_is_refused_with_the_names_there_are(string misspelt)
+    {
+        var (clinic, hospital, ward) = await Bound();
+
+        var opened = await clinic.Registrar.Command("/v1/wards", new { name = "新病区", department = "21", beds = new[] { "01" }, eligibility = misspelt });
+        var bound = await clinic.Registrar.Command($"/v1/wards/{ward}/bind", Binding(hospital, misspelt));
+
+        foreach (var refused in new[] { opened, bound })
+        {
+            refused.StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
+            var problem = await refused.Json();
+            problem.GetProperty("code").GetString().Should().Be("unknown-set");
+            problem.GetProperty("sets").EnumerateArray().Select(s => s.GetString()).Should().Contain(Joint).And.NotContain(misspelt);
+        }
+        (await clinic.Registrar.GetAsync($"/v1/wards/{ward}").Json()).GetProperty("eligibility").GetString().Should().Be(Joint);
+    }
+
+    [Fact]
+    public async Task A_set_is_known_once_a_referral_names_it()
+    {
+        var (clinic, set) = (scheduling.NewInstitution(), "Set" + Guid.NewGuid().ToString("n")[..8]);
+        Task<HttpResponseMessage> Open() => clinic.Registrar.Command("/v1/wards", new { name = "心脏康复", department = "21", beds = new[] { "01" }, eligibility = set });
+        (await Open()).StatusCode.Should().Be(HttpStatusCode.UnprocessableEntity);
+        var referral = A.Referral(clinic).Needs("Ward", set).Department("21");
+
+        await scheduling.Hears(referral.Accepted());
+
+        (await Open()).StatusCode.Should().Be(HttpStatusCode.Created);
+        (await scheduling.Bookings(referral)).Single().Resource.Should().Be("Ward", "he waited for it");
+    }
+
+    [Fact]
+    public async Task A_ward_of_a_misspelt_set_says_that_it_takes_nobody_until_it_is_bound_with_the_right_one()
+    {
+        var (clinic, hospital, ward) = await Bound();
+        // opened before sets were looked at
+        await scheduling.Database.Execute("update ward set eligibility = 'RehabJointward' where id = @ward", new { ward });
+        var stroke = Down(clinic);
+        await scheduling.Hears(stroke.Accepted());
+        (await scheduling.Waits(stroke)).Should().BeTrue();
+        (await TakesNobody()).Should().Equal(true, true);
+
+        var bound = await clinic.Registrar.Command($"/v1/wards/{ward}/bind", Binding(hospital, Joint)).Json();
+
+        bound.GetProperty("served").GetInt32().Should().Be(1);
+        (await scheduling.Bookings(stroke)).Single().Resource.Should().Be("Ward");
+        (await TakesNobody()).Should().Equal(false, false);
+
+        async Task<IEnumerable<bool>> TakesNobody() =>
+        [
+            (await clinic.Registrar.GetAsync($"/v1/wards/{ward}").Json()).GetProperty("takesNobody").GetBoolean(),
+            (await clinic.Registrar.GetAsync("/v1/wards").Json()).GetProperty("items")[0].GetProperty("takesNobody").GetBoolean(),
+        ];
+    }
+
+    [Fact]
+    public async Task A_ward_that_becomes_one_of_a_set_is_told_as_one()
+    {
+        var (clinic, hospital) = (scheduling.NewInstitution(), scheduling.NewInstitution());
+        var ward = await clinic.Ward(beds: 2, department: "21");
+        await Eventually.Is(() => Task.FromResult(Free("Bed") == 2), "its beds are told");
+
+        (await clinic.Registrar.Command($"/v1/wards/{ward}/bind", Binding(hospital, Joint))).EnsureSuccessStatusCode();
+
+        await Eventually.Is(() => Task.FromResult(Free("Bed") == 0 && Free("Ward") == 2), "they are told as those of a joint ward");
+
+        int Free(string resource) => scheduling.SaidOfCapacity(clinic)
+            .LastOrDefault(b => b.GetProperty("data").GetProperty("resource").GetString() == resource) is { ValueKind: System.Text.Json.JsonValueKind.Object } said
+                ? said.GetProperty("data").GetProperty("free").EnumerateArray().Sum(d => d.GetProperty("count").GetInt32()) : -1;
+    }
+
+    [Theory]
     [InlineData("a name for an id", "director", "张医生", "/director")]
+    [InlineData("no code of an institution", "hospital", "演示市中心医院", "/hospital")]
+    [InlineData("the ward's own institution", "hospital", "own", "/hospital")]
     [InlineData("no such weekday", "weekday", "9", "/rounds/0/weekday")]
     [InlineData("no such hour", "at", "24:61", "/rounds/0/at")]
     [InlineData("diagnoses are the referral service's", "diagnoses", "I63", "/diagnoses")]
@@ -103,7 +180,7 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
         var (clinic, hospital, ward) = await Bound();
         var body = new Dictionary<string, object>
         {
-            ["hospital"] = hospital.Code, ["director"] = member == "director" ? value : "dr-1", ["headNurse"] = "nurse-1",
+            ["hospital"] = member != "hospital" ? hospital.Code : value == "own" ? clinic.Code : value, ["director"] = member == "director" ? value : "dr-1", ["headNurse"] = "nurse-1",
             ["rounds"] = new[] { new { weekday = member == "weekday" ? int.Parse(value) : 2, at = member == "at" ? value : "09:00", clinician = "dr-1" } },
         };
         if (member == "diagnoses")
@@ -113,10 +190,10 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
         (await answer.Json()).GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be(pointer);
     }
 
-    private static object Binding(Institution hospital) => new
+    private static object Binding(Institution hospital, string? eligibility = null) => new
     {
         hospital = hospital.Code, director = "dr-1", headNurse = "nurse-1",
-        rounds = new[] { new { weekday = 2, at = "09:00", clinician = "dr-1" } }, place = "住院楼二层",
+        rounds = new[] { new { weekday = 2, at = "09:00", clinician = "dr-1" } }, place = "住院楼二层", eligibility,
     };
 
     private async Task<(Institution Clinic, Institution Hospital, Guid Ward)> Bound()

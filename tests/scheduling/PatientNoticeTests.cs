@@ -66,6 +66,17 @@ public sealed class PatientNoticeTests(Scheduling scheduling)
         lines.Single(l => l.StartsWith("LOCATION:", StringComparison.Ordinal)).Should().Contain("门诊楼三层302诊室").And.EndWith("迟到请到分诊台");
     }
 
+    [Theory]
+    [InlineData("一楼\n二楼", "医保卡", "/place")]
+    [InlineData("一楼", "医保卡\u202e", "/bring/0")]
+    public async Task What_a_patient_reads_is_one_line_and_all_of_it_is_seen(string place, string thing, string pointer)
+    {
+        var answer = await scheduling.NewInstitution().Registrar.Command("/v1/instructions", new { resource = "Slot", bring = new[] { thing }, place });
+
+        ((int)answer.StatusCode).Should().Be(400);
+        (await answer.Json()).GetProperty("errors").EnumerateArray().Select(e => e.GetProperty("pointer").GetString()).Should().Equal(pointer);
+    }
+
     [Fact]
     public async Task The_file_of_a_booking_that_fell_away_takes_the_appointment_out_of_the_calendar()
     {

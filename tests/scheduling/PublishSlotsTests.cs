@@ -40,6 +40,7 @@ public sealed class PublishSlotsTests(Scheduling scheduling)
     [InlineData("ends before it starts", """{"slots":[{"department":"03.03","resource":"Slot","startsAt":"2027-01-05T09:00:00+08:00","endsAt":"2027-01-05T08:30:00+08:00"}]}""", 400, "/slots/0/endsAt")]
     [InlineData("longer than a day", """{"slots":[{"department":"03.03","resource":"Slot","startsAt":"2027-01-05T09:00:00+08:00","endsAt":"2027-01-06T09:30:00+08:00"}]}""", 400, "/slots/0/endsAt")]
     [InlineData("in the past", """{"slots":[{"department":"03.03","resource":"Slot","startsAt":"2027-01-03T09:00:00+08:00","endsAt":"2027-01-03T09:30:00+08:00"}]}""", 400, "/slots/0/startsAt")]
+    [InlineData("a slip in the year", """{"slots":[{"department":"03.03","resource":"Slot","startsAt":"2072-01-05T09:00:00+08:00","endsAt":"2072-01-05T09:30:00+08:00"}]}""", 400, "/slots/0/startsAt")]
     [InlineData("no capacity", """{"slots":[{"department":"03.03","resource":"Slot","startsAt":"2027-01-05T09:00:00+08:00","endsAt":"2027-01-05T09:30:00+08:00","capacity":0}]}""", 400, "/slots/0/capacity")]
     [InlineData("capacity in quotes", """{"slots":[{"department":"03.03","resource":"Slot","startsAt":"2027-01-05T09:00:00+08:00","endsAt":"2027-01-05T09:30:00+08:00","capacity":"1"}]}""", 400, "/slots/0/capacity")]
     [InlineData("capacity beyond numbers", """{"slots":[{"department":"03.03","resource":"Slot","startsAt":"2027-01-05T09:00:00+08:00","endsAt":"2027-01-05T09:30:00+08:00","capacity":1e999}]}""", 400, "/slots/0/capacity")]

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Dapper;
+using Npgsql;
 using Referrals.Contracts;
 
 namespace SchedulingService.Tests;
@@ -27,6 +29,40 @@ public sealed class WaitingTests(Scheduling scheduling)
         order.Should().Equal(emergency.No, urgent.No, contracted.No, routine.No, routineLate.No);
         foreach (var referral in all)
             (await scheduling.SaidTypes(referral)).Should().Equal("no-capacity", "booked");
+    }
+
+    [Fact]
+    public async Task Of_those_heard_together_the_last_place_is_the_first_in_lines()
+    {
+        var hospital = scheduling.NewInstitution();
+        await hospital.Slot();
+        AReferral emergency = A.Referral(hospital).Emergency(), routine;
+        // the group is written in the order of the numbers
+        do
+            routine = A.Referral(hospital);
+        while (string.CompareOrdinal(routine.Id.ToString(), emergency.Id.ToString()) > 0);
+
+        Task heard;
+        // without a pool its end lets go, whatever happens
+        await using (var gate = new NpgsqlConnection(scheduling.Database.Super + ";Pooling=false"))
+        {
+            await gate.OpenAsync();
+            await gate.ExecuteAsync("select pg_advisory_lock(hashtextextended(@Code || '/03.03/Slot', 0))", new { hospital.Code });
+            // it stops at the line; who comes meanwhile becomes the next group
+            var ahead = scheduling.Hears(A.Referral(hospital).Within(Scheduling.Monday.AddYears(1), Scheduling.Monday.AddYears(2)).Accepted());
+            await Eventually.Is(async () => (await scheduling.Database.Query<int>("""
+                select count(*)::int from pg_stat_activity
+                where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory' and query like '%pg_advisory_xact_lock(key)%'
+                """)).Single() == 1, "it stands before the line");
+            heard = Task.WhenAll(ahead, scheduling.HearsAtOnce([routine.Accepted(), emergency.Accepted()]));
+            // another institution's line is not held up by this one
+            var elsewhere = scheduling.NewInstitution();
+            await scheduling.Hears(A.Referral(elsewhere).Accepted());
+        }
+        await heard;
+
+        (await scheduling.SaidTypes(emergency)).Should().Equal("booked");
+        (await scheduling.SaidTypes(routine)).Should().Equal("no-capacity");
     }
 
     [Fact]

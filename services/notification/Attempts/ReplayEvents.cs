@@ -36,7 +36,7 @@ internal static class ReplayEvents
     private static async Task<IResult> Handle(HttpContext http, string id, NpgsqlDataSource database, Cursors cursors, Signals signals, TimeProvider clock)
     {
         long? after = null;
-        var (command, refusal) = await Command.Read<ReplayRequest>(http, (body, _) => Check(body) ?? ReadCursor(body.After));
+        var (command, refusal) = await Command.Read<ReplayRequest>(http, (body, _) => Check(body, clock.GetUtcNow()) ?? ReadCursor(body.After));
         if (command is null)
             return refusal!;
         var (caller, request, key, _) = command;
@@ -62,11 +62,12 @@ internal static class ReplayEvents
         }
     }
 
-    private static Problem? Check(ReplayRequest request)
+    private static Problem? Check(ReplayRequest request, DateTimeOffset now)
     {
         var checks = new Checks();
         var named = (request.Since is null ? 0 : 1) + (request.After is null ? 0 : 1) + (request.ReferralId is null ? 0 : 1);
         checks.That(named == 1, "", "Name exactly one of since, after and referralId.", "since、after、referralId 必须且只能填写一项。");
+        checks.That(request.Since is null || request.Since <= now, "/since", "Not in the future: there would be nothing to send.", "不得晚于当前时间，否则没有可重发的内容。");
         checks.That(request.Sequence is null || request is { ReferralId: not null, Sequence: > 0 }, "/sequence",
             "A number from 1 on, together with referralId.", "应为从 1 开始的序号，并与 referralId 一起使用。");
         return checks.Passed ? null : checks.Problem;

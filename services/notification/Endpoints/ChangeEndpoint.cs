@@ -78,7 +78,8 @@ internal static class ChangeEndpoint
                 failures = case when @moved then 0 else failures end,
                 failing_since = case when @moved then null else failing_since end,
                 not_before = case when @moved then null else not_before end,
-                recovered = recovered or @moved
+                -- what waited behind a failed message goes, too
+                recovered = recovered or @moved or in_order and not @InOrder
             where id = @id
             returning {Endpoint.Columns}
             """, new

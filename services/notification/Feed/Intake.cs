@@ -5,17 +5,17 @@ using Npgsql;
 namespace NotificationService;
 
 /// <summary>
-/// Writes what is heard, once each: all events that wait at the same moment share one statement and one commit, and
-/// a repetition finds its id in the inbox.
+/// Takes in what is heard: all events that wait at the same moment are stored, and get their place in the log, in one
+/// commit.
 /// </summary>
-internal sealed class Intake(NpgsqlDataSource database, Signals signals, ILogger<Intake> log) : BackgroundService
+internal sealed class Intake(NpgsqlDataSource database, Sequencer sequencer, Signals signals, ILogger<Intake> log) : BackgroundService
 {
     /// <summary>Events under way at once: as many may share one commit.</summary>
     public const ushort Prefetch = 256;
 
     private const int BatchSize = 200;
 
-    private sealed record Waiting(HeardEvent Event, string Body, TaskCompletionSource Stored);
+    private sealed record Waiting(Heard Heard, TaskCompletionSource Stored);
 
     private readonly Channel<Waiting> _queue = Channel.CreateBounded<Waiting>(1024);
 
@@ -24,7 +24,7 @@ internal sealed class Intake(NpgsqlDataSource database, Signals signals, ILogger
     {
         if (heard.Missing is { } member)
             throw new InvalidOperationException($"The event has no usable '{member}'.");
-        var waiting = new Waiting(heard, body, new(TaskCreationOptions.RunContinuationsAsynchronously));
+        var waiting = new Waiting(new(heard, body), new(TaskCreationOptions.RunContinuationsAsynchronously));
         await _queue.Writer.WriteAsync(waiting, ct);
         await waiting.Stored.Task.WaitAsync(ct);
     }
@@ -39,8 +39,7 @@ internal sealed class Intake(NpgsqlDataSource database, Signals signals, ILogger
                 batch.Clear();
                 while (batch.Count < BatchSize && _queue.Reader.TryRead(out var waiting))
                     batch.Add(waiting);
-                await StoreAll(batch, stoppingToken);
-                signals.Arrived.Wake();
+                await StoreAll(batch, intoLog: true, stoppingToken);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -55,16 +54,22 @@ internal sealed class Intake(NpgsqlDataSource database, Signals signals, ILogger
         }
     }
 
-    private async Task StoreAll(IReadOnlyList<Waiting> batch, CancellationToken ct)
+    private async Task StoreAll(IReadOnlyList<Waiting> batch, bool intoLog, CancellationToken ct)
     {
+        var heard = batch.Select(w => w.Heard).ToArray();
         for (var tries = 1; !ct.IsCancellationRequested; tries++)
         {
             try
             {
-                await Insert(batch, ct);
+                await (intoLog ? sequencer.Take(heard, ct) : Keep(heard, ct));
                 foreach (var waiting in batch)
                     waiting.Stored.TrySetResult();
                 return;
+            }
+            catch (Exception) when (intoLog && !ct.IsCancellationRequested)
+            {
+                // whatever keeps the log from growing: what was heard is stored, and the sequencer says what is wrong
+                (intoLog, tries) = (false, 0);
             }
             catch (Exception e) when (IsOutage(e))
             {
@@ -81,7 +86,7 @@ internal sealed class Intake(NpgsqlDataSource database, Signals signals, ILogger
                 // one of them does not fit: it must not take the others along to the error queue
                 if (batch.Count > 1)
                     foreach (var waiting in batch)
-                        await StoreAll([waiting], ct);
+                        await StoreAll([waiting], intoLog: false, ct);
                 else
                     batch[0].Stored.TrySetException(new InvalidOperationException(
                         $"The event cannot be stored: {e.GetType().Name} {(e as PostgresException)?.SqlState}"));
@@ -99,52 +104,11 @@ internal sealed class Intake(NpgsqlDataSource database, Signals signals, ILogger
         _ => false,
     };
 
-    private async Task Insert(IReadOnlyList<Waiting> batch, CancellationToken ct)
+    // its place in the log is for the sequencer to give later
+    private async Task Keep(IReadOnlyList<Heard> batch, CancellationToken ct)
     {
-        var heard = batch.Select(w => w.Event).ToArray();
         await using var connection = await database.OpenConnectionAsync(ct);
-        await connection.ExecuteAsync(new CommandDefinition("""
-            with heard as (
-                -- one batch may hold the same event twice
-                select distinct on (event_id) *
-                from unnest(@Ids, @Types, @Subjects, @Times, @Referrals, @Sequences, @Senders, @Receivers, @Previous,
-                        @Institutions, @OnBehalf, @Directions, @Priorities, @Departments, @Sensitive, @Bodies)
-                    with ordinality as h(event_id, type, subject, occurred_at, referral_id, sequence, sender, receiver,
-                        previous_receiver, institution, on_behalf_of, direction, priority, department, sensitive, body, nr)),
-            fresh as (
-                insert into inbox (message_id)
-                select event_id from heard
-                -- the same order in every transaction: two that hold the same ids cannot lock each other out
-                order by event_id
-                on conflict do nothing
-                returning message_id)
-            insert into arrival (event_id, type, subject, occurred_at, referral_id, sequence, sender, receiver,
-                previous_receiver, institution, on_behalf_of, direction, priority, department, sensitive, body)
-            select event_id, type, subject, occurred_at, referral_id, sequence, sender, receiver,
-                previous_receiver, institution, on_behalf_of, direction, priority, department, sensitive, body
-            from heard
-            where event_id in (select message_id from fresh)
-                -- the inbox forgets before the log does
-                and not exists (select 1 from event e where e.event_id = heard.event_id)
-            order by nr
-            """, new
-        {
-            Ids = heard.Select(e => e.Id).ToArray(),
-            Types = heard.Select(e => e.Type).ToArray(),
-            Subjects = heard.Select(e => e.Subject).ToArray(),
-            Times = heard.Select(e => e.Time.ToUniversalTime()).ToArray(),
-            Referrals = heard.Select(e => e.IsOfReferral ? e.Data!.Id : null).ToArray(),
-            Sequences = heard.Select(e => e.IsOfReferral ? e.Data!.Sequence : null).ToArray(),
-            Senders = heard.Select(e => e.Data!.Sender).ToArray(),
-            Receivers = heard.Select(e => e.Data!.Receiver).ToArray(),
-            Previous = heard.Select(e => e.Data!.PreviousReceiver).ToArray(),
-            Institutions = heard.Select(e => e.Data!.Institution).ToArray(),
-            OnBehalf = heard.Select(e => e.Data!.OnBehalfOf).ToArray(),
-            Directions = heard.Select(e => e.Data!.Direction).ToArray(),
-            Priorities = heard.Select(e => e.Data!.Priority).ToArray(),
-            Departments = heard.Select(e => e.Data!.Department).ToArray(),
-            Sensitive = heard.Select(e => e.IsOfReferral && Masking.IsSensitive(e.Data!.Department, e.Data.PatientClass)).ToArray(),
-            Bodies = batch.Select(w => w.Body).ToArray(),
-        }, cancellationToken: ct));
+        await connection.ExecuteAsync(new CommandDefinition(Arrivals.Store, Arrivals.Parameters(batch), cancellationToken: ct));
+        signals.Arrived.Wake();
     }
 }

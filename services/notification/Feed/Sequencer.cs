@@ -25,7 +25,7 @@ internal sealed class Sequencer(
         {
             try
             {
-                while (await Run(stoppingToken))
+                while (await Run([], stoppingToken))
                 {
                 }
                 failures = 0;
@@ -46,15 +46,27 @@ internal sealed class Sequencer(
         }
     }
 
+    /// <summary>Stores what was heard and gives it its place; all of it, or nothing.</summary>
+    public async Task Take(IReadOnlyList<Heard> heard, CancellationToken ct)
+    {
+        if (await Run(heard, ct))
+            signals.Arrived.Wake();
+    }
+
     /// <summary>One turn; true when there may be more at once.</summary>
-    private async Task<bool> Run(CancellationToken ct)
+    private async Task<bool> Run(IReadOnlyList<Heard> heard, CancellationToken ct)
     {
         var now = clock.GetUtcNow();
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
-        var arrivals = await Arrived(connection, transaction, now);
+        var arrivals = await Arrived(connection, transaction, heard, now);
         if (arrivals.Count == 0)
+        {
+            // the ids in the inbox
+            if (heard.Count > 0)
+                await transaction.CommitAsync(ct);
             return false;
+        }
 
         var turn = Order.Decide(arrivals, now, settings.WaitAtMost);
         var fanOut = await FanOut(connection, transaction, turn);
@@ -73,28 +85,35 @@ internal sealed class Sequencer(
         return arrivals.Count >= BatchSize;
     }
 
-    private static async Task<IReadOnlyList<Arrival>> Arrived(NpgsqlConnection connection, NpgsqlTransaction transaction, DateTimeOffset now)
-    {
-        await using var rows = await connection.QueryMultipleAsync("""
-            -- a statement of its own: the ones after it see everything the sequencer before us committed
-            select pg_advisory_xact_lock(@Lock) is null;
+    // statements of their own: the ones after them see everything the sequencer before us committed; whose turn does not
+    // come does not wait for ever
+    private const string Pass = "select set_config('lock_timeout', '2s', true); select pg_advisory_xact_lock(@Lock) is null";
 
-            -- what is new, and what was held long enough; what else is held is not looked at again and again
-            with woken as materialized (
-                (select id, referral_id from arrival where hold_until is null order by id limit @BatchSize)
-                union all
-                (select id, referral_id from arrival where hold_until <= @Now order by hold_until limit @BatchSize)),
-            due as (
-                select id from woken where referral_id is null
-                union
-                -- a referral is decided as a whole: a new event may set free those that are held
-                select a.id from arrival a where a.referral_id in (select referral_id from woken))
-            select a.id, a.event_id, a.type, a.referral_id, a.sequence, a.sender, a.receiver, a.previous_receiver, a.institution,
-                a.on_behalf_of, a.direction, a.priority, a.department, a.sensitive, a.hold_until, coalesce(p.sequence, 0) as told
-            from due join arrival a using (id)
-            left join progress p on p.referral_id = a.referral_id
-            order by a.id
-            """, new { Lock, BatchSize, Now = now }, transaction);
+    // what is new, and what was held long enough; what else is held is not looked at again and again
+    private const string Due = """
+        with woken as materialized (
+            (select id, referral_id from arrival where hold_until is null order by id limit @BatchSize)
+            union all
+            (select id, referral_id from arrival where hold_until <= @Now order by hold_until limit @BatchSize)),
+        due as (
+            select id from woken where referral_id is null
+            union
+            -- a referral is decided as a whole: a new event may set free those that are held
+            select a.id from arrival a where a.referral_id in (select referral_id from woken))
+        select a.id, a.event_id, a.type, a.referral_id, a.sequence, a.sender, a.receiver, a.previous_receiver, a.institution,
+            a.on_behalf_of, a.direction, a.priority, a.department, a.sensitive, a.hold_until, coalesce(p.sequence, 0) as told
+        from due join arrival a using (id)
+        left join progress p on p.referral_id = a.referral_id
+        order by a.id
+        """;
+
+    private static async Task<IReadOnlyList<Arrival>> Arrived(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<Heard> heard, DateTimeOffset now)
+    {
+        var parameters = heard.Count > 0 ? Arrivals.Parameters(heard) : new();
+        parameters.AddDynamicParams(new { Lock, BatchSize, Now = now });
+        await using var rows = await connection.QueryMultipleAsync(
+            heard.Count > 0 ? $"{Pass};\n{Arrivals.Store};\n{Due}" : $"{Pass};\n{Due}", parameters, transaction);
+        await rows.ReadSingleAsync<string>();
         await rows.ReadSingleAsync<bool>();
         return (await rows.ReadAsync<Arrival>()).AsList();
     }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Referrals.Contracts;
 using ReferralService.Alliances;
 using ReferralService.Referrals.FollowUps;
+using static ReferralService.Indicators.Tally;
 
 namespace ReferralService.Indicators;
 
@@ -80,7 +81,7 @@ internal sealed class CountEvents(AllianceSnapshot alliance, IndicatorSettings s
     private static IEnumerable<string> Keys(Question q, DateOnly day, string? sender, string? receiver)
     {
         var parties = new[] { sender, receiver }.OfType<string>().Where(i => q.Covers(i, day)).Distinct();
-        return q.ByMember ? parties : parties.Any() ? [""] : [];
+        return !parties.Any() ? [] : q.ByMember ? parties.Prepend("") : [""];
     }
 
     private static readonly string[] Answers =
@@ -188,8 +189,4 @@ internal sealed class CountEvents(AllianceSnapshot alliance, IndicatorSettings s
         to is { } end ? Math.Max(0, (end - from).Ticks / TimeSpan.TicksPerSecond) : null;
 
     private static long[] Sorted(IEnumerable<long?> values) => [.. values.OfType<long>().Order()];
-
-    // the smallest value that so large a part does not exceed, as percentile_disc counts
-    private static long? Percentile(long[] sorted, double part) =>
-        sorted.Length == 0 ? null : sorted[Math.Max(1, (int)Math.Ceiling(part * sorted.Length)) - 1];
 }

@@ -2,26 +2,23 @@ using System.Data;
 using Dapper;
 using Npgsql;
 using ServiceDefaults.Storage;
+using static ReferralService.Indicators.Tally;
 
 namespace ReferralService.Indicators;
 
-/// <summary>Counts the measures with SQL: all figures of one question from one snapshot of the tables.</summary>
+/// <summary>
+/// Counts the measures with SQL: all figures of one question from one snapshot of the tables, read once. The tables are
+/// counted for each pair of institutions; the whole, and each member, is a sum of pairs.
+/// </summary>
 internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings settings)
 {
-    // a report reads on five connections at most: most of the pool is left to the moves
+    // a report reads on three connections: most of the pool is left to the moves
     private const int AtOnce = 2;
 
     private readonly SemaphoreSlim _places = new(AtOnce);
 
     /// <summary>The figures, and the moment up to which everything is in them.</summary>
     public async Task<(Counted Counted, DateTimeOffset AsOf)> Run(Question question, CancellationToken ct = default)
-    {
-        var (counted, asOf) = await Run([question], ct);
-        return (counted[0], asOf);
-    }
-
-    /// <summary>The same of several questions about one moment, at most two.</summary>
-    public async Task<(IReadOnlyList<Counted> Counted, DateTimeOffset AsOf)> Run(IReadOnlyList<Question> questions, CancellationToken ct = default)
     {
         await _places.WaitAsync(ct);
         try
@@ -30,7 +27,7 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
             // it holds the moment open for the others
             await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, ct);
             var (moment, countedAt) = await connection.QuerySingleAsync<(string, DateTime)>("select pg_export_snapshot(), counted_at from measure_progress", transaction: transaction);
-            return (await Task.WhenAll(questions.Select(question => Count(question, moment, ct))), new(countedAt, TimeSpan.Zero));
+            return (await Count(question, moment, ct), new(countedAt, TimeSpan.Zero));
         }
         finally
         {
@@ -41,15 +38,64 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
     private async Task<Counted> Count(Question question, string moment, CancellationToken ct)
     {
         var parameters = Parameters(question, settings);
-        var counting = At(moment, async read => (await read.QueryAsync<Tally>(Referrals, parameters)).AsList(), ct);
-        var asking = At(moment, async read => (
-            (await read.QueryAsync<Tally>(Legs, parameters)).ToDictionary(t => t.Key),
-            (await read.QueryAsync<MissedDeadline>(Missed, parameters)).AsList()), ct);
+        var counting = At(moment, read => Pairs(read, Referrals, parameters, "up"), ct);
+        var asking = At(moment, async read => (await Pairs(read, Legs, parameters, "legs"), (await read.QueryAsync<MissedOfPair>(Missed, parameters)).AsList()), ct);
         await Task.WhenAll(counting, asking);
-        var (referrals, (legs, missed)) = ((await counting).ToDictionary(t => t.Key), await asking);
-        // an institution may have had a leg of a referral that went on to another
-        var keys = referrals.Keys.Union(legs.Keys).Order(StringComparer.Ordinal);
-        return new([.. keys.Select(key => With(referrals.GetValueOrDefault(key) ?? new Tally { Key = key }, legs.GetValueOrDefault(key)))], missed);
+        var (referrals, (legs, missed)) = (await counting, await asking);
+        return new(
+            [.. referrals.Concat(legs).SelectMany(pair => Keys(question, pair.One, pair.Other).Select(key => (key, pair))).GroupBy(of => of.key, of => of.pair)
+                .OrderBy(of => of.Key, StringComparer.Ordinal).Select(of => Sum(of.Key, [.. of]))],
+            [.. missed.SelectMany(late => Keys(question, late.One, late.Other).Select(key => (key, late))).GroupBy(of => (of.key, of.late.Timer, of.late.Level), of => of.late.Count)
+                .OrderBy(of => of.Key.key, StringComparer.Ordinal).ThenBy(of => of.Key.Timer, StringComparer.Ordinal).ThenBy(of => of.Key.Level)
+                .Select(of => new MissedDeadline(of.Key.key, of.Key.Timer, of.Key.Level, of.Sum()))]);
+    }
+
+    private static async Task<List<Pair>> Pairs(NpgsqlConnection read, string sql, object parameters, string firstCount) =>
+        (await read.QueryAsync<Pair, Tally, Pair>(sql, (pair, tally) => pair with { Tally = tally }, parameters, splitOn: firstCount)).AsList();
+
+    /// <summary>What was counted of one or two institutions of the question, and how many seconds each of it lasted.</summary>
+    private sealed record Pair
+    {
+        public string? One { get; init; }
+        public string? Other { get; init; }
+        public Tally Tally { get; init; } = new();
+        public long[] Turnaround { get; init; } = [];
+        public long[] Acknowledging { get; init; } = [];
+        public long[] Arriving { get; init; } = [];
+        public long[] Accepting { get; init; } = [];
+        public long[] Declining { get; init; } = [];
+        public long[] Advising { get; init; } = [];
+        public long[] Expiring { get; init; } = [];
+    }
+
+    private sealed record MissedOfPair(string? One, string? Other, string Timer, int Level, long Count);
+
+    // what one institution sent to another counts once for the whole and once for each
+    private static IEnumerable<string> Keys(Question question, string? one, string? other) =>
+        question.ByMember ? new[] { "", one, other }.OfType<string>().Distinct() : [""];
+
+    private static Tally Sum(string key, Pair[] pairs)
+    {
+        var (turnaround, acknowledging, arriving) = (Sorted(p => p.Turnaround), Sorted(p => p.Acknowledging), Sorted(p => p.Arriving));
+        var (accepting, declining, advising, expiring) = (Sorted(p => p.Accepting), Sorted(p => p.Declining), Sorted(p => p.Advising), Sorted(p => p.Expiring));
+        return pairs.Aggregate(new Tally(), (sum, pair) => sum + pair.Tally) with
+        {
+            Key = key,
+            TurnaroundMedian = Percentile(turnaround, 0.5), TurnaroundP90 = Percentile(turnaround, 0.9),
+            AcceptMedian = Percentile(accepting, 0.5), AcceptP90 = Percentile(accepting, 0.9),
+            DeclineMedian = Percentile(declining, 0.5), DeclineP90 = Percentile(declining, 0.9),
+            AdviseMedian = Percentile(advising, 0.5), AdviseP90 = Percentile(advising, 0.9),
+            ExpireMedian = Percentile(expiring, 0.5),
+            AcknowledgeMedian = Percentile(acknowledging, 0.5), AcknowledgeP90 = Percentile(acknowledging, 0.9),
+            ArrivalMedian = Percentile(arriving, 0.5), ArrivalP90 = Percentile(arriving, 0.9),
+        };
+
+        long[] Sorted(Func<Pair, long[]> lasted)
+        {
+            long[] all = [.. pairs.SelectMany(lasted)];
+            Array.Sort(all);
+            return all;
+        }
     }
 
     // beside the others, and of the same moment
@@ -63,21 +109,12 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
         return await read(connection);
     }
 
-    private static Tally With(Tally t, Tally? legs) => legs is null ? t : t with
-    {
-        Legs = legs.Legs, Accepted = legs.Accepted, Declined = legs.Declined, Advised = legs.Advised, Reported = legs.Reported,
-        Expired = legs.Expired, Redirected = legs.Redirected, Withdrawn = legs.Withdrawn, Unanswered = legs.Unanswered,
-        TakenBack = legs.TakenBack, AcceptMedian = legs.AcceptMedian, AcceptP90 = legs.AcceptP90, DeclineMedian = legs.DeclineMedian,
-        DeclineP90 = legs.DeclineP90, AdviseMedian = legs.AdviseMedian, AdviseP90 = legs.AdviseP90, ExpireMedian = legs.ExpireMedian,
-        SuspectedRefusals = legs.SuspectedRefusals, SilentLegs = legs.SilentLegs,
-    };
-
     internal static object Parameters(Question q, IndicatorSettings settings) => new
     {
         institutions = q.Institutions.Select(i => i.Institution).ToArray(),
         sinces = q.Institutions.Select(i => i.Since).ToArray(),
         untils = q.Institutions.Select(i => i.Until ?? DateOnly.MaxValue).ToArray(),
-        q.Sent, q.Received, q.From, q.To, q.ByMember, settings.SuspectReasons, settings.LoopFrom,
+        q.Sent, q.Received, q.From, q.To, settings.SuspectReasons, settings.LoopFrom,
     };
 
     // each institution once, with the days on which it belongs to the question
@@ -89,28 +126,28 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
         )
         """;
 
-    /// <summary>Referrals of the question, once for each of its institutions or once for all of them; read in one pass.</summary>
-    internal const string Party = Scope + """
+    /// <summary>Referrals of the question, each with the institutions of the question it is of; read in one pass.</summary>
+    private const string Party = Scope + """
         , party as (
-            select of.key, direction, kind, priority, retro, contracted, pooled, submitted_at, emergency_at, acknowledged_at, accepted_at,
+            select s.institution as one, r.institution as other, direction, kind, priority, retro, contracted, pooled, submitted_at, emergency_at, acknowledged_at, accepted_at,
                    scheduled_at, arrived_at, loop_from, return_accepted_at, rehab_eligible, returned, held_over, follow_ups, in_alliance, out_of_region,
                    no_indication, from_primary, recognised, repeated, expected, no_shows, waitlisted, rating, missed
             from measure m
             left join scope s on @Sent and s.institution = m.sender and m.submitted_on <@ s.days
             left join scope r on @Received and r.institution = m.receiver and m.submitted_on <@ r.days
-            cross join lateral unnest(case when @ByMember then array_remove(array[s.institution, r.institution], null) else array[''] end) as of (key)
             where m.submitted_on between @From and @To and not m.in_error and (s.institution is not null or r.institution is not null)
         )
         """;
 
     private const string Referrals = Party + """
-        select p.key,
+        select p.one, p.other,
+               array_agg(turnaround) filter (where turnaround is not null) as turnaround,
+               array_agg(acknowledging) filter (where acknowledging is not null) as acknowledging,
+               array_agg(arriving) filter (where arriving is not null) as arriving,
                count(*) filter (where direction = 'Up') as up,
                count(*) filter (where direction = 'Down') as down,
                count(turnaround) as turnarounds,
                coalesce(sum(turnaround), 0)::bigint as turnaround_seconds,
-               percentile_disc(0.5) within group (order by turnaround) as turnaround_median,
-               percentile_disc(0.9) within group (order by turnaround) as turnaround_p90,
                count(*) filter (where rehab_eligible) as eligible,
                count(*) filter (where rehab_eligible and return_accepted_at <=
                    case coalesce(loop_from, @LoopFrom) when 'Accepted' then accepted_at else arrived_at end + interval '48 hours') as returned_within48_hours,
@@ -133,11 +170,7 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
                count(*) filter (where rating >= 4) as rated_good,
                count(*) filter (where priority = 'Emergency') as emergencies,
                count(acknowledging) as acknowledged,
-               percentile_disc(0.5) within group (order by acknowledging) as acknowledge_median,
-               percentile_disc(0.9) within group (order by acknowledging) as acknowledge_p90,
                count(arriving) as emergency_arrived,
-               percentile_disc(0.5) within group (order by arriving) as arrival_median,
-               percentile_disc(0.9) within group (order by arriving) as arrival_p90,
                sum(cardinality(p.missed)) as missed_deadlines,
                count(*) filter (where cardinality(p.missed) > 0) as late_referrals,
                count(*) filter (where direction = 'Up' and scheduled_at is not null) as booked,
@@ -154,31 +187,31 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
                         then greatest(0, floor(extract(epoch from arrived_at - emergency_at)))::bigint end as arriving,
                    accepted_at is not null and kind not in ('DiagnosticReading', 'Advice') as to_book
         ) lasted
-        group by p.key
+        group by p.one, p.other
         """;
 
     private const string Missed = Party + """
-        select p.key, split_part(one, '/', 1) as timer, split_part(one, '/', 2)::int as level, count(*) as count
-        from party p cross join unnest(p.missed) as one
-        group by 1, 2, 3 order by 1, 2, 3
+        select p.one, p.other, split_part(late, '/', 1) as timer, split_part(late, '/', 2)::int as level, count(*) as count
+        from party p cross join unnest(p.missed) as late
+        group by 1, 2, 3, 4
         """;
 
     /// <summary>Legs of the question that somebody had to answer: an emergency is not asked, what was typed in afterwards neither.</summary>
     private const string Legs = Scope + """
         , party as (
-            select of.key, l.answer, l.reason, l.taken_back_at, l.taken_back_reason, l.silences, greatest(0, floor(extract(epoch from l.answered_at - l.opened_at)))::bigint as took
+            select s.institution as one, r.institution as other, l.answer, l.reason, l.taken_back_at, l.taken_back_reason, l.silences, greatest(0, floor(extract(epoch from l.answered_at - l.opened_at)))::bigint as took
             from measure m
             join measure_leg l using (referral_id)
             left join scope s on @Sent and s.institution = m.sender and m.submitted_on <@ s.days
             left join scope r on @Received and r.institution = l.receiver and m.submitted_on <@ r.days
-            cross join lateral unnest(case
-                when not @ByMember then array['']
-                when s.institution = r.institution then array[s.institution]
-                else array_remove(array[s.institution, r.institution], null) end) as of (key)
             where m.submitted_on between @From and @To and not m.in_error and m.priority <> 'Emergency' and not m.retro
                 and (s.institution is not null or r.institution is not null)
         )
-        select p.key,
+        select p.one, p.other,
+               array_agg(took) filter (where answer = 'Accepted') as accepting,
+               array_agg(took) filter (where answer = 'Declined') as declining,
+               array_agg(took) filter (where answer = 'Advised') as advising,
+               array_agg(took) filter (where answer = 'Expired') as expiring,
                count(*) as legs,
                count(*) filter (where answer = 'Accepted') as accepted,
                count(*) filter (where answer = 'Declined') as declined,
@@ -189,19 +222,12 @@ internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings
                count(*) filter (where answer = 'Withdrawn') as withdrawn,
                count(*) filter (where answer is null) as unanswered,
                count(taken_back_at) as taken_back,
-               percentile_disc(0.5) within group (order by took) filter (where answer = 'Accepted') as accept_median,
-               percentile_disc(0.9) within group (order by took) filter (where answer = 'Accepted') as accept_p90,
-               percentile_disc(0.5) within group (order by took) filter (where answer = 'Declined') as decline_median,
-               percentile_disc(0.9) within group (order by took) filter (where answer = 'Declined') as decline_p90,
-               percentile_disc(0.5) within group (order by took) filter (where answer = 'Advised') as advise_median,
-               percentile_disc(0.9) within group (order by took) filter (where answer = 'Advised') as advise_p90,
-               percentile_disc(0.5) within group (order by took) filter (where answer = 'Expired') as expire_median,
                count(*) filter (where
         """ + Suspected + """
                    ) as suspected_refusals,
                count(*) filter (where silences > 0) as silent_legs
         from party p
-        group by p.key
+        group by p.one, p.other
         """;
 
     /// <summary>推诿: refused without a reason that justifies it, never answered, or sent on because nobody answered.</summary>

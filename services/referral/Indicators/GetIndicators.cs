@@ -34,21 +34,18 @@ internal sealed class GetIndicators(CountMeasures count, Reach reach, AllianceDi
             return new ProblemResult(Problems.Bad("by", "member, or nothing.", "应为 member 或不填。"));
         if (CsvText.Wanted(http.Request, format) is not { } csv)
             return new ProblemResult(Problems.Bad("format", "json or csv.", "应为 json 或 csv。"));
-        var (question, _, refused) = await reach.Of(http, filter, "indicators");
+        var (question, _, refused) = await reach.Of(http, filter, "indicators", byMember: by is not null);
         if (refused is not null)
             return new ProblemResult(refused);
-        var (counted, asOf) = await count.Run(by is null ? [question!] : [question!, question! with { ByMember = true }], http.RequestAborted);
-        var report = Report(question!, filter, counted[0], by is null ? null : counted[1], asOf);
+        var (counted, asOf) = await count.Run(question!, http.RequestAborted);
+        var report = Report(question!, filter, counted, asOf);
         return csv ? CsvText.Answer("indicators.csv", Lines(report)) : TypedResults.Ok(report);
     }
 
-    private IndicatorReport Report(Question q, ReportFilter filter, Counted whole, Counted? members, DateTimeOffset asOf)
-    {
-        var all = whole.Tallies.Count == 0 ? new Tally() : whole.Tallies[0];
-        return new(filter.Alliance is null ? q.Institutions[0].Institution : null, filter.Alliance, q.From, q.To, filter.Side ?? "both", asOf,
-            Values(all), Missed(whole, ""),
-            members is null ? null : [.. members.Tallies.Select(t => new MemberIndicators(t.Key, directory.Current.NameOf(t.Key), Values(t), Missed(members, t.Key)))]);
-    }
+    private IndicatorReport Report(Question q, ReportFilter filter, Counted counted, DateTimeOffset asOf) => new(
+        filter.Alliance is null ? q.Institutions[0].Institution : null, filter.Alliance, q.From, q.To, filter.Side ?? "both", asOf,
+        Values(counted.Whole), Missed(counted, ""),
+        q.ByMember ? [.. counted.Members.Select(t => new MemberIndicators(t.Key, directory.Current.NameOf(t.Key), Values(t), Missed(counted, t.Key)))] : null);
 
     private static IReadOnlyList<IndicatorValues> Values(Tally t) =>
         [.. Definitions.All.Select(d => new IndicatorValues(d.No, d.Code, d.Figures.ToDictionary(f => f.Name, f => f.Of(t))))];

@@ -54,7 +54,7 @@ internal sealed class OpenExport(CountMeasures count, AllianceDirectory director
                 if (to.AddDays(30) >= today)
                     continue;
                 var (counted, _) = await count.Run(new Question(directory.Current.MembersOf(alliance), true, true, from, to, false), ct);
-                var tally = counted.Tallies.Count == 0 ? new Tally() : counted.Tallies[0];
+                var tally = counted.Whole;
                 rows.AddRange(Definitions.All.SelectMany(d => d.Figures.Select(f =>
                     new OpenFigure(alliance, from, to, d.No, d.Code, f.Name, f.Unit, Few(f.SpeaksOf(tally)) ? null : f.Of(tally), Few(f.SpeaksOf(tally))))));
             }

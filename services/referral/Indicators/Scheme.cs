@@ -59,7 +59,7 @@ internal sealed class GetScore(CountMeasures count, Reach reach, Scheme scheme)
         if (refused is not null)
             return new ProblemResult(refused);
         var (counted, asOf) = await count.Run(question!, http.RequestAborted);
-        var tally = counted.Tallies.Count == 0 ? new Tally() : counted.Tallies[0];
+        var tally = counted.Whole;
         var items = scheme.Weights.Select(w =>
         {
             var value = Definitions.All.First(d => d.Code == w.Indicator).Figures.First(f => f.Name == w.Figure).Of(tally);

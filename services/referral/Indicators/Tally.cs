@@ -74,6 +74,29 @@ internal sealed record Tally
     public long Booked { get; init; }
     public long BookedContracted { get; init; }
     public long BookedPooled { get; init; }
+
+    /// <summary>What both count, together; how long things last is no sum.</summary>
+    public static Tally operator +(Tally a, Tally b) => new()
+    {
+        Up = a.Up + b.Up, Down = a.Down + b.Down, Turnarounds = a.Turnarounds + b.Turnarounds, TurnaroundSeconds = a.TurnaroundSeconds + b.TurnaroundSeconds,
+        Legs = a.Legs + b.Legs, Accepted = a.Accepted + b.Accepted, Declined = a.Declined + b.Declined, Advised = a.Advised + b.Advised,
+        Reported = a.Reported + b.Reported, Expired = a.Expired + b.Expired, Redirected = a.Redirected + b.Redirected, Withdrawn = a.Withdrawn + b.Withdrawn,
+        Unanswered = a.Unanswered + b.Unanswered, TakenBack = a.TakenBack + b.TakenBack,
+        SuspectedRefusals = a.SuspectedRefusals + b.SuspectedRefusals, SilentLegs = a.SilentLegs + b.SilentLegs,
+        Eligible = a.Eligible + b.Eligible, ReturnedWithin48Hours = a.ReturnedWithin48Hours + b.ReturnedWithin48Hours,
+        Returned = a.Returned + b.Returned, HeldOver = a.HeldOver + b.HeldOver, DownArrived = a.DownArrived + b.DownArrived, DownFollowed = a.DownFollowed + b.DownFollowed,
+        InAlliance = a.InAlliance + b.InAlliance, OutOfRegion = a.OutOfRegion + b.OutOfRegion, NoIndication = a.NoIndication + b.NoIndication,
+        RecognisedResults = a.RecognisedResults + b.RecognisedResults, RepeatedExaminations = a.RepeatedExaminations + b.RepeatedExaminations,
+        Expected = a.Expected + b.Expected, Missed = a.Missed + b.Missed, ToBook = a.ToBook + b.ToBook, Waitlisted = a.Waitlisted + b.Waitlisted,
+        UpFromPrimary = a.UpFromPrimary + b.UpFromPrimary, Rated = a.Rated + b.Rated, RatingSum = a.RatingSum + b.RatingSum, RatedGood = a.RatedGood + b.RatedGood,
+        Emergencies = a.Emergencies + b.Emergencies, Acknowledged = a.Acknowledged + b.Acknowledged, EmergencyArrived = a.EmergencyArrived + b.EmergencyArrived,
+        MissedDeadlines = a.MissedDeadlines + b.MissedDeadlines, LateReferrals = a.LateReferrals + b.LateReferrals,
+        Booked = a.Booked + b.Booked, BookedContracted = a.BookedContracted + b.BookedContracted, BookedPooled = a.BookedPooled + b.BookedPooled,
+    };
+
+    /// <summary>The smallest value that so large a part does not exceed, as percentile_disc counts; null of nothing.</summary>
+    public static long? Percentile(long[] sorted, double part) =>
+        sorted.Length == 0 ? null : sorted[Math.Max(1, (int)Math.Ceiling(part * sorted.Length)) - 1];
 }
 
 /// <summary>How often a timer's level passed without anybody acting.</summary>
@@ -86,9 +109,16 @@ internal sealed record RefusalRow(
     long Suspected, long? AnswerMedianSeconds, long? AnswerP90Seconds);
 
 /// <summary>Everything that one question about indicators needs, counted in one moment.</summary>
-internal sealed record Counted(IReadOnlyList<Tally> Tallies, IReadOnlyList<MissedDeadline> Missed);
+internal sealed record Counted(IReadOnlyList<Tally> Tallies, IReadOnlyList<MissedDeadline> Missed)
+{
+    public Tally Whole => Tallies.FirstOrDefault(t => t.Key.Length == 0) ?? new();
+
+    /// <summary>The members that anything was counted of.</summary>
+    public IEnumerable<Tally> Members => Tallies.Where(t => t.Key.Length > 0);
+}
 
 /// <summary>Which referrals a question is about: these institutions, while they were members, on these sides, on these days.</summary>
+/// <param name="ByMember">Each institution is counted beside the whole.</param>
 internal sealed record Question(IReadOnlyList<Membership> Institutions, bool Sent, bool Received, DateOnly From, DateOnly To, bool ByMember)
 {
     /// <summary>The institution was in the scope on that day.</summary>

@@ -18,24 +18,32 @@ internal sealed record PatientNotice(string? Template, string Place, DateTimeOff
     private static readonly HashSet<string> Told =
     [
         ReferralEvents.Submitted, ReferralEvents.Accepted, ReferralEvents.Waitlisted, ReferralEvents.Declined, ReferralEvents.Redirected,
-        ReferralEvents.BookingCancelled, ReferralEvents.NoShow, ReferralEvents.Cancelled, ReferralEvents.Expired, ReferralEvents.Advised,
+        ReferralEvents.BookingCancelled, ReferralEvents.NoShow, ReferralEvents.Expired, ReferralEvents.Advised,
     ];
 
-    // nobody reads it, it was never about this patient, or another referral speaks
-    private static readonly HashSet<string?> EndedUntold = ["DIED", "WRONG_PATIENT", "ENTERED_IN_ERROR", "DUPLICATE"];
+    private static bool SaysItsEnd(Referral ended) => ended switch
+    {
+        // where the way goes on, the next referral speaks
+        { Outcome: { } outcome } => outcome is Outcome.PlanFinished or Outcome.NotReturned,
+        // nobody reads it, or it was never about this patient
+        { Reason: "DIED" or "WRONG_PATIENT" or "ENTERED_IN_ERROR" } => false,
+        // the other one speaks, but not of the appointment that fell away with this one
+        { Reason: "DUPLICATE" } => ended is { ScheduledAt: not null, ArrivedAt: null },
+        _ => true,
+    };
 
     /// <summary>The events that may concern the patient.</summary>
     public static IReadOnlyList<string> Hears =>
     [
         .. Told.Concat([ReferralEvents.Scheduled, ReferralEvents.Rescheduled, ReferralEvents.DeadlineWarning, ReferralEvents.ReturnInitiated,
-            ReferralEvents.FollowUpOverdue, ReferralEvents.Completed, ReferralEvents.Closed, ReferralEvents.MarkedInError]).Select(name => "referral.*." + name),
+            ReferralEvents.FollowUpOverdue, ReferralEvents.Completed, ReferralEvents.Closed, ReferralEvents.Cancelled, ReferralEvents.MarkedInError]).Select(name => "referral.*." + name),
     ];
 
     /// <summary>
     /// Null when there is nothing to say: the referral has moved on since, it is a rehearsal, was typed in afterwards,
     /// or the patient takes no part in it.
     /// </summary>
-    /// <param name="parent">The referral this one follows from, as it stands now.</param>
+    /// <param name="parent">The referral this one returns from, as it stands now.</param>
     public static PatientNotice? Of(string type, ReferralFacts facts, Referral now, Referral? parent, DateTimeOffset time)
     {
         if (now.Channel == Channel.RETRO_ENTRY || now.Synthetic || !WithThePatient.Contains(now.Kind))
@@ -56,19 +64,18 @@ internal sealed record PatientNotice(string? Template, string Place, DateTimeOff
             case ReferralEvents.FollowUpOverdue:
                 return new(name, now.Receiver, null, time + Fresh);
             case ReferralEvents.Completed:
-                // where the way goes on, the next referral speaks
-                return now.Outcome is Outcome.PlanFinished or Outcome.NotReturned ? new(name, now.Receiver, null, time + Fresh) : null;
-            case ReferralEvents.Closed:
-                return EndedUntold.Contains(now.Reason) || EndedWith(parent, now) ? Silence() : new(name, now.Receiver, null, time + Fresh);
+                return SaysItsEnd(now) ? new(name, now.Receiver, null, time + Fresh) : null;
+            case ReferralEvents.Closed or ReferralEvents.Cancelled:
+                return SaysItsEnd(now) && !SaysTheirEnd(parent) ? new(name, now.Receiver, null, time + Fresh) : Silence();
             case ReferralEvents.Submitted when !now.IsUp || now.IsEmergency:
                 return null;
             default:
                 return Told.Contains(name) ? new(name, now.Receiver, null, time + Fresh) : null;
         }
 
-        // a return that ended in the same move as the referral it returns from: that one speaks
-        static bool EndedWith(Referral? parent, Referral now) =>
-            now.Relation == Relation.Return && parent?.EndedAt is { } ended && ended == now.EndedAt;
+        // a return that ended in the same move as the referral it returns from: one of them speaks
+        bool SaysTheirEnd(Referral? parent) =>
+            now.Relation == Relation.Return && parent?.EndedAt is { } ended && ended == now.EndedAt && SaysItsEnd(parent);
 
         PatientNotice Silence() => new(null, now.Receiver, null, DateTimeOffset.UnixEpoch);
 

@@ -18,7 +18,7 @@ namespace ReferralService.Notices;
 /// Of an end that is told nobody it asks, too: for silence about what was to be told before.
 /// </summary>
 internal sealed class WhenPatientIsConcerned(
-    ReferralStore store, NpgsqlDataSource database, PatientKeys keys, AllianceDirectory alliance, NoticeKey key, OutboxSignal outbox, TimeProvider clock)
+    ReferralStore store, NpgsqlDataSource database, PatientKeys keys, AllianceDirectory alliance, NoticeKey key, Outbox outbox, TimeProvider clock)
     : IConsumer<ReferralEvent>
 {
     private const string Queue = "referral-patient-notices";
@@ -36,10 +36,12 @@ internal sealed class WhenPatientIsConcerned(
         if (PatientNotice.Of(e.Type, e.Data, referral, parent, now) is not { } notice)
             return;
         await using var connection = await database.OpenConnectionAsync(context.CancellationToken);
-        var request = notice.Template is null ? Silence(e, referral) : await Telling(connection, e, notice, referral, found.WrappedKey);
-        if (request is null)
+        var telling = notice.Template is null ? null : await Telling(connection, e, notice, referral, found.WrappedKey);
+        // after an end that cannot be told either, what still waits would be wrong
+        var silence = notice.Template is null || referral.IsFinal ? Silence(e, referral) : null;
+        if ((telling ?? silence) is not { } request)
             return;
-        var told = await connection.ExecuteAsync("""
+        outbox.Committed(await connection.QueryAsync<OutboxMessage>("""
             with fresh as (
                 insert into inbox (message_id, consumer) values (@Id, @Queue)
                 on conflict do nothing
@@ -49,25 +51,24 @@ internal sealed class WhenPatientIsConcerned(
                 select @now, 'system', @Receiver, 'system', 'OPERATIONS', 'notify-patient', 'allowed', @referralId from fresh where @opened)
             insert into outbox (message_id, exchange, routing_key, body)
             select message_id, @exchange, @routingKey, @body from fresh
+            returning id, message_id, exchange, routing_key, body
             """, new
         {
             e.Id, Queue, now, referral.Receiver, referralId = referral.Id, opened = request.Recipient.Length > 0,
             exchange = NoticeRequests.Exchange, routingKey = NoticeRequests.Requested,
             body = JsonSerializer.Serialize(request, Json.Lenient),
-        });
-        if (told > 0)
-            outbox.Wake();
+        }));
     }
 
     /// <summary>Null for a patient who cannot be reached, or is not on file any more.</summary>
     private async Task<NoticeRequested?> Telling(NpgsqlConnection connection, ReferralEvent e, PatientNotice notice, Referral referral, byte[]? wrapped)
     {
         if (wrapped is null || await connection.ExecuteScalarAsync<byte[]?>("select identity from patient where id = @PatientId", new { referral.PatientId }) is not { } identity
-            || RecipientOf(JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), Json.Lenient)) is not { } reachable)
+            || RecipientOf(keys.Open<Identity>(wrapped, identity)) is not { } reachable)
             return null;
         var recipient = SealedBox.Seal(key.Pem!, e.Id.ToString(), JsonSerializer.Serialize(reachable, Json.Lenient));
         // where to go and what to bring may say what somebody is ill with: then the institution's name has to do
-        var said = notice.StartsAt is not null && !GivesAway(referral) && referral.BookingId is { } booking ? await AppointmentAdvice.Of(connection, booking) : null;
+        var said = notice.StartsAt is not null && !GivesAway(referral) && referral.BookingId is { } booking ? await AppointmentAdvice.Find(connection, booking) : null;
         return new(e.Id, notice.Template!, referral.ReferralNo, referral.IsEmergency, alliance.Current.NameOf(notice.Place) ?? notice.Place,
             notice.StartsAt, notice.ExpiresAt, Convert.ToBase64String(recipient),
             said?.Place, said?.Bring is { Length: > 0 } bring ? bring : null, e.Data.Sequence);
@@ -80,11 +81,11 @@ internal sealed class WhenPatientIsConcerned(
     private static bool GivesAway(Referral referral) => referral.Sensitive || Sensitivity.GivesAway(referral.Department, referral.PatientClass);
 
     /// <summary>A number a text message can go to, else an e-mail address; null where there is neither.</summary>
-    private static NoticeRecipient? RecipientOf(Identity? patient)
+    private static NoticeRecipient? RecipientOf(Identity patient)
     {
-        var digits = string.Concat((patient?.Phone ?? "").Where(c => c is not (' ' or '-')));
-        return digits.Length is >= 7 and <= 16 && digits.TrimStart('+').All(char.IsAsciiDigit) ? new(digits, null, patient!.Language)
-            : patient?.Email is { } email ? new(null, email, patient.Language)
+        var digits = string.Concat((patient.Phone ?? "").Where(c => c is not (' ' or '-')));
+        return digits.Length is >= 7 and <= 16 && digits.TrimStart('+').All(char.IsAsciiDigit) ? new(digits, null, patient.Language)
+            : patient.Email is { } email ? new(null, email, patient.Language)
             : null;
     }
 }

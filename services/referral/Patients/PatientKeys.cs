@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Dapper;
 using Npgsql;
 using ServiceDefaults;
@@ -52,6 +53,9 @@ internal sealed class PatientKeys
     public byte[] Seal(byte[] wrappedKey, string text) => Encrypt(Unwrap(wrappedKey), Encoding.UTF8.GetBytes(text));
 
     public string Open(byte[] wrappedKey, byte[] @sealed) => Encoding.UTF8.GetString(Decrypt(Unwrap(wrappedKey), @sealed));
+
+    /// <summary>What was sealed as JSON.</summary>
+    public T Open<T>(byte[] wrappedKey, byte[] @sealed) => JsonSerializer.Deserialize<T>(Open(wrappedKey, @sealed), Json.Lenient)!;
 
     public byte[] SealBytes(byte[] wrappedKey, byte[] content) => Encrypt(Unwrap(wrappedKey), content);
 

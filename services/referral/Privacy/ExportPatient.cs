@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dapper;
 using Npgsql;
 using ReferralService.Alliances;
@@ -104,18 +103,16 @@ internal sealed class ExportPatient(GetReferral referrals, Access access, Wall w
         http.Response.Headers.ETag = ETags.Of(earlier.Count + 1);
         http.Response.Headers.CacheControl = "no-store";
         return TypedResults.Ok(new PatientFile(
-            person.Identity is null ? null : Opened<Identity>(key, person.Identity), earlier.Count + 1,
-            [.. earlier.Select(e => new EarlierIdentity(Opened<Identity>(key, e.Identity), Who(e.Institution), e.ReplacedAt))], person.RestrictedAt is not null,
+            person.Identity is null ? null : keys.Open<Identity>(key, person.Identity), earlier.Count + 1,
+            [.. earlier.Select(e => new EarlierIdentity(keys.Open<Identity>(key, e.Identity), Who(e.Institution), e.ReplacedAt))], person.RestrictedAt is not null,
             [.. contracts.Select(c => new PatientFileContract(c.Id, c.Type, Who(c.Clinic), c.Since, c.Until))],
             [.. all.Select(r => Whole(r, people.Single(p => p.Id == r.PatientId).WrappedKey!))], known.Length - all.Length));
 
         PatientFileReferral Whole(Referral r, byte[] its) => new(ReferralLine.Of(r, directory.Current, caller!.Institution),
-            [.. slips[r.Id].Select(s => Opened<ReferralForm>(its, s.Content))],
+            [.. slips[r.Id].Select(s => keys.Open<ReferralForm>(its, s.Content))],
             [.. steps[r.Id].Select(s => new PatientFileEntry(s.Event, s.At, Who(s.Institution), s.Reason, s.Words is null ? null : keys.Open(its, s.Words)))],
             [.. said[r.Id].Select(s => new PatientFileComplaint(s.No, s.At, Who(s.Institution), s.Words is null ? null : keys.Open(its, s.Words)))],
             [.. seen[r.Id].Select(a => new PatientFileAccess(a.At, Who(a.Institution), a.Role, a.Purpose, a.Action, a.Verdict))]);
-
-        T Opened<T>(byte[] its, byte[] @sealed) => JsonSerializer.Deserialize<T>(keys.Open(its, @sealed), ServiceDefaults.Json.Lenient)!;
 
         Named Who(string institution) => new(institution, directory.Current.NameOf(institution));
     }

@@ -177,7 +177,7 @@ internal sealed class PatientRights(Once once, GetReferral referrals, Access acc
     }
 
     private Identity? Opened(Person person) => person is { WrappedKey: { } wrapped, Identity: { } kept }
-        ? JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, kept), ServiceDefaults.Json.Lenient) : null;
+        ? keys.Open<Identity>(wrapped, kept) : null;
 
     private async Task Rewrite(Request<CorrectPatient> r, Person person, Identity known, Identity identity)
     {

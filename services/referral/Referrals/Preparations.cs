@@ -105,6 +105,28 @@ internal static class Preparations
         return runner.Alliance.HasStandingAgreement(about.Referral.Sender, receiver, channel, ChinaTime.DayOf(runner.Now));
     }
 
+    /// <summary>The referral that stays is one the caller knows: nothing else may stand in the place of its number.</summary>
+    public static async Task<(CloseReferral, IReadOnlyList<Birth>, Problem?)> Close(Preparing<CloseReferral> about)
+    {
+        if (about.Command.ReplacedBy is not { } named)
+            return (about.Command, [], null);
+        var stays = (await about.Services.GetRequiredService<ReferralStore>().Find(named))?.Referral;
+        if (stays is not { SubmittedAt: not null } || stays.Id == about.Referral.Id || !about.Services.GetRequiredService<Access>().IsParty(about.Caller, stays))
+            return (about.Command, [], Refusals.Rule("/replacedBy", "Not the number of another referral of yours.", "不是您所属的其他转诊单号。"));
+        return await AreTwoPeople(about, stays)
+            ? (about.Command, [], Refusals.Rule("/replacedBy", "That referral is about somebody else.", "该转诊单属于另一位患者。"))
+            : (about.Command with { ReplacedBy = stays.ReferralNo }, [], null);
+    }
+
+    // who is not identified may be the same
+    private static async Task<bool> AreTwoPeople(Preparing<CloseReferral> about, Referral other)
+    {
+        await using var connection = await about.Services.GetRequiredService<NpgsqlDataSource>().OpenConnectionAsync();
+        return await connection.ExecuteScalarAsync<bool?>("""
+            select here.id_index <> there.id_index from patient here, patient there where here.id = @here and there.id = @there
+            """, new { here = about.Referral.PatientId, there = other.PatientId }) == true;
+    }
+
     public static Task<(RecordArrival, IReadOnlyList<Birth>, Problem?)> Arrive(Preparing<RecordArrival> about)
     {
         var keys = about.Services.GetRequiredService<Keys>();
@@ -158,14 +180,9 @@ internal static class Preparations
         var (made, problem) = await intake.Write(form, about.Referral.Receiver, about.Caller.Subject, runner.Now, runner.Alliance, about.Referral, relation);
         if (made is null)
             return (null, [], Inside("/slip", problem!));
-        var linked = made with { Identity = null };
-        var facts = await intake.LookUp(linked.Referral, made.Form, null, runner.Alliance, runner.Now);
-        var submit = new SubmitReferral(form.ConfirmDuplicate) { Facts = facts };
-        var id = linked.Referral.Id;
-        // what must be signed first is drafted and sent for review: no way around the signature
-        return facts.NeedsReview && !linked.Referral.IsEmergency
-            ? (linked, [new Birth(linked, ForReview(id))], null)
-            : (linked, [new Birth(linked, new Consequence<SubmitReferral>(id, m => m.Submit, submit, Required: true))], null);
+        var facts = await intake.LookUp(made.Referral, made.Form, null, runner.Alliance, runner.Now);
+        var linked = made with { Identity = null, MustBeSigned = MustBeSigned(made, facts) };
+        return (linked, [Asked(linked, new(form.ConfirmDuplicate) { Facts = facts })], null);
     }
 
     public static async Task<(ConvertReferral, IReadOnlyList<Birth>, Problem?)> Convert(Preparing<ConvertReferral> about)
@@ -192,8 +209,8 @@ internal static class Preparations
         var id = transfer.Referral.Id;
         var facts = await intake.LookUp(transfer.Referral, made.Form, null, runner.Alliance, runner.Now) with { OpenDuplicate = null };
         // a question that nobody had to sign is no way around the signature of what it becomes
-        if (facts.NeedsReview && !transfer.Referral.IsEmergency && !await intake.WasSigned(referral, runner.Alliance, runner.Now))
-            return (command with { Transfer = transfer, MustBeSigned = true }, [new Birth(transfer, ForReview(id))], null);
+        if (MustBeSigned(transfer, facts) && !await intake.WasSigned(referral, runner.Alliance, runner.Now))
+            return (command with { Transfer = transfer with { MustBeSigned = true } }, [new Birth(transfer, ForReview(id))], null);
         // it goes where the question has been: who signed that has signed, and asking once more would not close it
         facts = facts with { Reviewed = true, LeavesRegion = false };
         return (command with { Transfer = transfer },
@@ -245,15 +262,17 @@ internal static class Preparations
         if (made is null)
             return (command, [], problem);
 
-        var next = made with { Identity = null };
-        var parent = await TakePlace(next.Referral, ended, about.Services.GetRequiredService<ReferralStore>());
-        var facts = await intake.LookUp(next.Referral, made.Form, null, runner.Alliance, runner.Now);
-        var submit = new SubmitReferral(ConfirmDuplicate: true) { Facts = facts };
-        Consequence[] starts = facts.NeedsReview && !next.Referral.IsEmergency
-            ? ForReview(next.Referral.Id)
-            : [new Consequence<SubmitReferral>(next.Referral.Id, m => m.Submit, submit, Required: true)];
-        return (command with { Next = next, Parent = parent }, [new Birth(next, starts)], null);
+        var parent = await TakePlace(made.Referral, ended, about.Services.GetRequiredService<ReferralStore>());
+        var facts = await intake.LookUp(made.Referral, made.Form, null, runner.Alliance, runner.Now);
+        var next = made with { Identity = null, MustBeSigned = MustBeSigned(made, facts) };
+        return (command with { Next = next, Parent = parent }, [Asked(next, new(ConfirmDuplicate: true) { Facts = facts })], null);
     }
+
+    private static bool MustBeSigned(NewReferral made, SubmissionFacts facts) => facts.NeedsReview && !made.Referral.IsEmergency;
+
+    // what must be signed first is drafted and sent for review: no way around the signature
+    private static Birth Asked(NewReferral linked, SubmitReferral submit) => new(linked, linked.MustBeSigned ? ForReview(linked.Referral.Id)
+        : [new Consequence<SubmitReferral>(linked.Referral.Id, m => m.Submit, submit, Required: true)]);
 
     private static Consequence[] ForReview(Guid id) =>
     [

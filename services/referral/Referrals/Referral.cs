@@ -147,8 +147,11 @@ internal sealed class Referral : SagaStateMachineInstance
     /// <summary>The care has ended, and the person asked that nobody works with their data then.</summary>
     public bool Restricted { get; set; }
 
-    /// <summary>What it was converted to is a draft that the caller of this request may not see.</summary>
-    public bool LinkHidden { get; set; }
+    /// <summary>Whose draft it is that this one is linked with; null once that was sent. Partners never hear of drafts.</summary>
+    public string? LinkDraftedBy { get; set; }
+
+    /// <summary>What it was linked with was discarded before it was sent: the case goes on nowhere.</summary>
+    public bool LinkDiscarded { get; set; }
 
     Guid ISaga.CorrelationId { get => Id; set => Id = value; }
 
@@ -156,6 +159,15 @@ internal sealed class Referral : SagaStateMachineInstance
     public bool IsUp => Direction == Direction.Up;
     public bool IsFinal => EndedAt is not null;
     public bool IsBooked => BookingId is not null;
+    /// <summary>The case goes on under another number.</summary>
+    public bool GoesOn => LinkedId is not null && !LinkDiscarded;
+
+    public void LinkWith(Workflow.NewReferral next)
+    {
+        (LinkedId, LinkedNo) = (next.Referral.Id, next.Referral.ReferralNo);
+        (LinkDraftedBy, LinkDiscarded) = (next.MustBeSigned ? next.Referral.Sender : null, false);
+    }
+
     public bool At(ReferralState state) => State == state.ToString();
     public bool At(params ReadOnlySpan<ReferralState> states)
     {

@@ -114,7 +114,7 @@ internal static class ReferralRoutes
         moves.Map(m => m.TakeBack, Roles.Clinical, "Take the cancellation request back.", new TakeBackCancellation());
         moves.Map(m => m.ConfirmCancellation, Roles.Clinical, "Agree to cancel: slot, bed and code are free.", new ConfirmCancellation());
         moves.Map(m => m.RefuseCancellation, Roles.Clinical, "Refuse to cancel.", new RefuseCancellation("ALREADY_ARRIVED", null));
-        moves.Map(m => m.Close, Roles.Clinical, "End it otherwise, with a coded reason.", new CloseReferral("OTHER_HOSPITAL", null, null));
+        moves.Map(m => m.Close, Roles.Clinical, "End it otherwise, with a coded reason.", new CloseReferral("OTHER_HOSPITAL", null, null), prepare: Preparations.Close);
         moves.Map(m => m.ReferAgain, Roles.Clinical, "Refer the patient again after a refusal or an end: a linked referral with the same slip, elsewhere.", new ReferAgain("12210681DEM000022E", "03.03", null, true, null), prepare: Preparations.ReferAgain);
 
         moves.Map(m => m.RaisePriority, Roles.Clinical, "Routine becomes Urgent.", new ChangePriority("症状加重"));

@@ -63,6 +63,10 @@ internal sealed class Access(NpgsqlDataSource database, AllianceDirectory direct
         (referral.Purposes, referral.Flags, referral.Eligibility) = ([], [], []);
     }
 
+    /// <summary>It is linked with a draft, and the caller is not of the house that writes it.</summary>
+    public static bool IsHiddenLink(Caller caller, Referral referral) =>
+        referral.LinkDraftedBy is { } house && house != (caller.Role == Role.AllianceOffice ? caller.OnBehalfOf : caller.Institution);
+
     /// <summary>A sensitive illness, and somebody who reads along: an office, an earlier leg, the family doctor.</summary>
     public bool ShieldedFrom(Caller caller, Referral referral) =>
         referral.Sensitive && referral.Opened != Privacy.OpeningKind.BreakGlass && caller.Institution != referral.Origin

@@ -27,12 +27,12 @@ internal sealed class Actions(MoveIndex index, Access access, AllianceDirectory 
     }
 
     /// <summary>Other targets, for a party that has to look for one; null otherwise.</summary>
-    public IReadOnlyList<Candidate>? Candidates(Referral referral) =>
-        Candidate.AreNeeded(referral) ? Candidate.Of(referral, directory.Current, ChinaTime.DayOf(clock.GetUtcNow())) : null;
+    public IReadOnlyList<Candidate>? Candidates(Referral referral, Caller caller) =>
+        Candidate.AreNeeded(referral, Access.IsHiddenLink(caller, referral)) ? Candidate.Of(referral, directory.Current, ChinaTime.DayOf(clock.GetUtcNow())) : null;
 
     public CommandAnswer Answer(Referral r, Caller caller, IReadOnlyList<Birth> births) => new(
         r.Id, r.ReferralNo, r.EpisodeId, r.State, r.Sequence, r.StateSince, WaitingFor.Of(r), r.Outcome, Deadline.Of(r), Of(r, caller),
-        Born([.. births.Select(b => b.New.Referral).Where(born => access.IsParty(caller, born))]), Candidates(r));
+        Born([.. births.Select(b => b.New.Referral).Where(born => access.IsParty(caller, born))]), Candidates(r, caller));
 
     // a draft is nothing to its receiver, and be it the receiver that brought it about
     private static LinkedAnswer[]? Born(Referral[] shown) =>

@@ -68,11 +68,10 @@ internal static class EventBodies
         Id("parentId", r.ParentId);
         Text("parentNo", r.ParentNo);
         Text("relation", r.Relation?.ToString());
-        if (!move.Extras.LinkedWithDraft)
-        {
-            Id("linkedId", move.Extras.LinkedId ?? r.LinkedId);
-            Text("linkedNo", move.Extras.LinkedNo ?? r.LinkedNo);
-        }
+        if (move.Extras.Return is { } wayBack)
+            Linked(wayBack.Id, wayBack.No);
+        else if (r.LinkDraftedBy is null)
+            Linked(r.LinkedId, r.LinkedNo);
         Text("reason", move.Reason);
         Text("outcome", r.Outcome?.ToString());
         Text("previousReceiver", move.Extras.PreviousReceiver);
@@ -148,6 +147,12 @@ internal static class EventBodies
         if (allowed.Contains("rating") && r.Rating is { } rating)
             json.WriteNumber("rating", rating);
         json.WriteEndObject();
+
+        void Linked(Guid? id, string? number)
+        {
+            Id("linkedId", id);
+            Text("linkedNo", number);
+        }
 
         void Text(string member, string? value)
         {

@@ -95,10 +95,8 @@ internal sealed class EventExtras
     public ReferralState? PreviousState { get; set; }
     public LoopStart? LoopFrom { get; set; }
     public DeadlineFacts? Deadline { get; set; }
-    public Guid? LinkedId { get; set; }
-    public string? LinkedNo { get; set; }
-    /// <summary>What it is linked with is a draft: partners never hear of it.</summary>
-    public bool LinkedWithDraft { get; set; }
+    /// <summary>The way back that the event is about.</summary>
+    public (Guid Id, string No)? Return { get; set; }
     public IReadOnlyList<string>? Flags { get; set; }
     public bool FirstBooking { get; set; }
     public bool FromPool { get; set; }
@@ -113,6 +111,9 @@ internal sealed record NewReferral(Referral Referral, SlipVersion Slip, Identity
 {
     /// <summary>The form as it was taken: with what the service found out about it.</summary>
     public Referrals.Intake.ReferralForm? Form { get; init; }
+
+    /// <summary>Somebody signs first: until then it is a draft.</summary>
+    public bool MustBeSigned { get; init; }
 }
 
 /// <summary>A move of another referral that one move brings about; both are stored in one transaction.</summary>

@@ -157,9 +157,8 @@ internal sealed class MoveDesk(
             More = new Dictionary<string, object?>(problem.More)
             {
                 ["state"] = referral.State, ["availableActions"] = actions.Of(referral, caller),
-                // what a question became may be a draft of its sender still
-                ["linkedNo"] = referral.Outcome == global::Referrals.Contracts.Outcome.Converted && !access.SidesOf(caller, referral).HasFlag(Side.Sender) ? null : referral.LinkedNo,
-                ["candidates"] = actions.Candidates(referral),
+                ["linkedNo"] = Access.IsHiddenLink(caller, referral) ? null : referral.LinkedNo,
+                ["candidates"] = actions.Candidates(referral, caller),
             },
         });
 }

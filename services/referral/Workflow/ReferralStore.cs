@@ -1,5 +1,6 @@
 using Dapper;
 using Npgsql;
+using ReferralService.Notices;
 using ReferralService.Patients;
 using ReferralService.Referrals;
 using ServiceDefaults.Http;
@@ -34,7 +35,11 @@ internal sealed class Unit(Referral referral, long readVersion, byte[]? wrappedK
 /// <summary>What is stored in the same transaction beside the referrals.</summary>
 /// <param name="Key">Idempotency key of the request, with the answer to keep.</param>
 /// <param name="MessageId">Message that caused it, with its consumer.</param>
-internal sealed record Alongside(IdempotencyKey? Key, KeptAnswer? Answer, Guid? MessageId = null, string? Consumer = null, string Purpose = "TREATMENT");
+internal sealed record Alongside(IdempotencyKey? Key, KeptAnswer? Answer, Guid? MessageId = null, string? Consumer = null, string Purpose = "TREATMENT")
+{
+    /// <summary>What the patient of an appointment is told beside its time.</summary>
+    public AppointmentAdvice? Advice { get; init; }
+}
 
 /// <summary>
 /// Reads referrals, and stores what a command made of them: row, history, outbox, slip, inbox, idempotency key and
@@ -45,10 +50,10 @@ internal sealed class ReferralStore
 {
     private readonly NpgsqlDataSource _database;
     private readonly PatientKeys _keys;
-    private readonly OutboxSignal _outbox;
+    private readonly Outbox _outbox;
     private readonly SharedCommits<Stored> _commits;
 
-    public ReferralStore(NpgsqlDataSource database, PatientKeys keys, OutboxSignal outbox)
+    public ReferralStore(NpgsqlDataSource database, PatientKeys keys, Outbox outbox)
     {
         (_database, _keys, _outbox) = (database, keys, outbox);
         _commits = new(Write);
@@ -65,12 +70,12 @@ internal sealed class ReferralStore
 
     // columns by name: a column that the next version adds must not change what a prepared statement returns
     private static readonly string ById = $"""
-        select r.*, p.wrapped_key
+        select r.*, drafted_by(linked_id) as link_drafted_by, was_discarded(linked_id) as link_discarded, p.wrapped_key
         from (select {ReferralColumns.Names} from referral) r join patient p on p.id = r.patient_id where r.id = @id
         """;
 
     private static readonly string ByNumber = $"""
-        select r.*, p.wrapped_key
+        select r.*, drafted_by(linked_id) as link_drafted_by, was_discarded(linked_id) as link_discarded, p.wrapped_key
         from (select {ReferralColumns.Names} from referral) r join patient p on p.id = r.patient_id where r.referral_no = @number
         """;
 
@@ -103,8 +108,8 @@ internal sealed class ReferralStore
     {
         try
         {
-            var stored = await ReferralWrite.Execute(_database, group);
-            _outbox.Wake();
+            var (stored, published) = await ReferralWrite.Execute(_database, group);
+            _outbox.Committed(published);
             foreach (var command in group)
                 command.Is(stored.Contains(command.Id) ? Saved.Done : Saved.LostRace);
         }

@@ -4,6 +4,7 @@ using Npgsql;
 using ReferralService.Patients;
 using Referrals.Contracts;
 using ServiceDefaults.Http;
+using ServiceDefaults.Messaging;
 using ServiceDefaults.Storage;
 
 namespace ReferralService.Workflow;
@@ -52,7 +53,11 @@ internal sealed record StoredUnit(
 }
 
 /// <summary>A row of the history with its words sealed.</summary>
-internal sealed record StoredRow(Unit Unit, Move Move, HistoryRow Row, byte[]? Words, bool IsAudited);
+internal sealed record StoredRow(Unit Unit, Move Move, HistoryRow Row, byte[]? Words, bool IsAudited)
+{
+    /// <summary>Of its event; null for what is told nobody.</summary>
+    public string? RoutingKey => Row.EventBody is null ? null : ReferralEvents.TypeOf(Unit.Referral.Direction, Row.Event);
+}
 
 /// <summary>
 /// The one statement of all moves. It takes any number of commands: every column is an array with one element for
@@ -113,6 +118,7 @@ internal static class ReferralWrite
         ), published as (
             insert into outbox (message_id, exchange, routing_key, body)
             select message_id, 'referral-events', routing_key, body from row where body is not null order by n
+            returning id, message_id
         ), audited as (
             insert into audit (at, subject, institution, role, on_behalf_of, purpose, action, verdict, referral_id)
             select at, subject, institution, role, on_behalf_of, purpose, verb, 'allowed', id from row where audited
@@ -136,28 +142,45 @@ internal static class ReferralWrite
         )
         """;
 
-    // a command of several referrals is undone as a whole, and with it the group, when one of them was moved meanwhile
-    private const string Verdict = """
-        select id, case when exists (select from input where together and id not in (select id from stored)) then lost_race() end
-        from stored
+    private const string Advise = """
+        , advised as (
+            insert into appointment_advice (booking_id, referral_id, place, bring)
+            select booking_id, id, place, bring::text[]
+            from unnest(@a_id, @a_booking, @a_place, @a_bring) as a (id, booking_id, place, bring) join stored using (id)
+            on conflict (booking_id) do update set place = excluded.place, bring = excluded.bring
+        )
         """;
 
-    /// <summary>Stores a group in one round trip and one commit; returns the ids of the referrals that were stored.</summary>
-    public static async Task<HashSet<Guid>> Execute(NpgsqlDataSource database, IReadOnlyList<Stored> commands)
+    // a command of several referrals is undone as a whole, and with it the group, when one of them was moved meanwhile
+    private const string Verdict = """
+        select id, null::bigint, case when exists (select from input where together and id not in (select id from stored)) then lost_race() end
+        from stored
+        union all
+        select message_id, id, null from published
+        """;
+
+    /// <summary>Stores a group in one round trip and one commit; returns the ids of the referrals that were stored, and what is to be published.</summary>
+    public static async Task<(HashSet<Guid> Stored, IReadOnlyList<OutboxMessage> Published)> Execute(NpgsqlDataSource database, IReadOnlyList<Stored> commands)
     {
+        var rows = commands.SelectMany(c => c.Units).SelectMany(u => u.Rows).ToArray();
         await using var connection = await database.OpenConnectionAsync();
-        await using var command = Command(commands);
+        await using var command = Command(commands, rows);
         command.Connection = connection;
         await using var reader = await command.ExecuteReaderAsync();
-        var stored = new HashSet<Guid>();
+        var (stored, published) = (new HashSet<Guid>(), new List<OutboxMessage>());
         while (await reader.ReadAsync())
-            stored.Add(reader.GetGuid(0));
+            if (await reader.IsDBNullAsync(1))
+                stored.Add(reader.GetGuid(0));
+            else
+                published.Add(Message(reader.GetInt64(1), Array.Find(rows, r => r.Row.MessageId == reader.GetGuid(0))!));
         // read to the end: what fails at the commit must not be lost with the reader
         await reader.NextResultAsync();
-        return stored;
+        return (stored, published);
     }
 
-    private static NpgsqlCommand Command(IReadOnlyList<Stored> commands)
+    private static OutboxMessage Message(long id, StoredRow r) => new(id, r.Row.MessageId, ReferralEvents.Exchange, r.RoutingKey!, r.Row.EventBody!);
+
+    private static NpgsqlCommand Command(IReadOnlyList<Stored> commands, StoredRow[] rows)
     {
         var command = new NpgsqlCommand();
         var p = command.Parameters;
@@ -175,7 +198,6 @@ internal static class ReferralWrite
         p.Put("slip_content", units, u => u.SlipContent);
         p.Put("slip_author", units, u => u.SlipAuthor);
 
-        var rows = units.SelectMany(u => u.Rows).ToArray();
         p.Put("h_id", rows, r => r.Unit.Referral.Id);
         p.Put("h_version", rows, r => r.Row.Version);
         p.Put("h_sequence", rows, r => r.Row.Sequence);
@@ -193,7 +215,7 @@ internal static class ReferralWrite
         p.Put("h_reason", rows, r => r.Row.Reason);
         p.PutJson("h_detail", rows, r => r.Row.Detail?.ToJsonString());
         p.Put("h_words", rows, r => r.Words);
-        p.Put("h_key", rows, r => r.Row.EventBody is null ? null : ReferralEvents.TypeOf(r.Unit.Referral.Direction, r.Row.Event));
+        p.Put("h_key", rows, r => r.RoutingKey);
         p.Put("h_body", rows, r => r.Row.EventBody);
         p.Put("h_audited", rows, r => r.IsAudited);
         p.Put("h_purpose", commands.SelectMany(c => c.Units.SelectMany(u => u.Rows.Select(_ => c.Beside.Purpose))).ToArray(), purpose => purpose);
@@ -230,6 +252,14 @@ internal static class ReferralWrite
             p.Put("i_id", handled, c => c.Id);
             p.Put("i_message", handled, c => c.Beside.MessageId);
             p.Put("i_consumer", handled, c => c.Beside.Consumer);
+        }
+        if (commands.Where(c => c.Beside.Advice is not null).ToArray() is { Length: > 0 } advised)
+        {
+            sql.Append(Advise);
+            p.Put("a_id", advised, c => c.Id);
+            p.Put("a_booking", advised, c => c.Beside.Advice!.BookingId);
+            p.Put("a_place", advised, c => c.Beside.Advice!.Place);
+            p.Put("a_bring", advised, c => Arrays.Literal(c.Beside.Advice!.Bring));
         }
         command.CommandText = sql.Append(Verdict).ToString();
         return command;

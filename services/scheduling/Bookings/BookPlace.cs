@@ -125,7 +125,9 @@ internal static class BookPlace
             var (need, held) = await LockBooking.Of(change, id);
             if (ETags.Check(http.Request, held.Version) is { } stale)
                 return stale;
-            if (held.State != BookingState.Held || held.HeldUntil <= change.Now)
+            if (held.State != BookingState.Held)
+                return CancelBooking.NotInState(held);
+            if (held.HeldUntil <= change.Now)
                 return CancelBooking.Ended(held);
             if (!need.MayBook || need.Leg != held.Leg)
                 return new Problem(SchedulingProblems.WantsNoPlace) { More = new Dictionary<string, object?> { ["state"] = need.State } };

@@ -49,7 +49,7 @@ internal static class CancelBooking
             if (ETags.Check(http.Request, booking.Version) is { } stale)
                 return stale;
             if (booking.State is not (BookingState.Booked or BookingState.Held))
-                return Ended(booking);
+                return NotInState(booking);
             await Line.Pass(change, [booking.Line]);
             var by = SideOf(command.Caller, booking);
             await LetGo.Of(change, booking, BookingState.Cancelled, reason, by);
@@ -68,6 +68,12 @@ internal static class CancelBooking
     {
         More = new Dictionary<string, object?> { ["state"] = booking.State, ["actions"] = Array.Empty<string>() },
     };
+
+    /// <summary>The refusal of what this booking's state does not allow: it has ended, or it stands and allows something else.</summary>
+    public static Problem NotInState(Booking booking) =>
+        booking.State is BookingState.Held or BookingState.Booked or BookingState.Used
+            ? new(SchedulingProblems.BookingStands) { More = new Dictionary<string, object?> { ["state"] = booking.State, ["actions"] = GetBooking.ActionsOf(booking.State) } }
+            : Ended(booking);
 
     public static string SideOf(Caller caller, Booking booking) => caller.Institution == booking.Institution ? "Receiver" : "Sender";
 }

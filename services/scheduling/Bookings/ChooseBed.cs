@@ -26,7 +26,7 @@ internal static class ChooseBed
     /// <param name="instead">The booking that is given up for it.</param>
     public static async Task<(Place?, Problem?)> Find(Change change, Need need, Line line, Guid ward, string label, DateTimeOffset startsAt, Guid? instead)
     {
-        if (!line.IsForBeds || startsAt < change.Now)
+        if (!line.IsForBeds || startsAt < change.Now || startsAt > change.Now + TakePlace.FurthestAhead)
             return (null, SchedulingProblems.OtherPlace);
         await Line.Pass(change, [line]);
         var parameters = new { need.ReferralId, line.Institution, ward, label, startsAt, instead, MostAlternatives };

@@ -69,10 +69,10 @@ internal static class Instructions
             "One of Slot, Bed, Equipment, Reading, Session, Ward, Visit.", "取值为 Slot、Bed、Equipment、Reading、Session、Ward、Visit。");
         checks.That(request.Department is null || PublishSlots.DepartmentCode().IsMatch(request.Department), "/department",
             "A department code of two digits, or with two more after a dot, is needed, e.g. 03.03.", "需要诊疗科目代码，例如 03.03。");
-        checks.Text(request.Place, "/place", 80, required: false);
+        Reading.Label(request.Place, "/place", 80, checks, required: false);
         checks.That(request.Bring is { Count: <= MostThings }, "/bring", $"At most {MostThings} things.", $"最多 {MostThings} 项。");
         for (var i = 0; checks.Passed && i < request.Bring!.Count; i++)
-            checks.Text(request.Bring[i], $"/bring/{i}", 60);
+            Reading.Label(request.Bring[i], $"/bring/{i}", 60, checks);
         if (!checks.Passed)
             return new ProblemResult(checks.Problem);
         if (!Roles.Publish.Contains(command.Caller.Role))

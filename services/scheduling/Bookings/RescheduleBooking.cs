@@ -48,7 +48,7 @@ internal static class RescheduleBooking
             if (ETags.Check(http.Request, old.Version) is { } stale)
                 return stale;
             if (old.State != BookingState.Booked)
-                return CancelBooking.Ended(old);
+                return CancelBooking.NotInState(old);
             var (place, impossible) = (old.BedId, request.WardId) switch
             {
                 (null, null) => await FindSlot(change, need, old, request.SlotId),
@@ -69,7 +69,7 @@ internal static class RescheduleBooking
 
     private static async Task<(Place?, Problem?)> SameBed(Change change, Booking old, DateTimeOffset? startsAt)
     {
-        if (startsAt is not { } start || start < change.Now)
+        if (startsAt is not { } start || start < change.Now || start > change.Now + TakePlace.FurthestAhead)
             return (null, SchedulingProblems.OtherPlace);
         await Line.Pass(change, [old.Line]);
         return (new()

@@ -24,6 +24,9 @@ internal static class TakePlace
     /// <summary>A bed is kept this long after the agreed hour.</summary>
     public static readonly TimeSpan BedIsKept = TimeSpan.FromHours(48);
 
+    /// <summary>No place is further away: that is a slip of the pen, and who waits past his window would get it.</summary>
+    public static readonly TimeSpan FurthestAhead = TimeSpan.FromDays(366);
+
     /// <summary>Takes a place instead of one that was let go in the same change.</summary>
     public static async Task<Booking> Instead(Change change, Need need, Place place, Booking replaces, EndingReason reason)
     {

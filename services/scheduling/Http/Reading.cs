@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using ServiceDefaults;
 using ServiceDefaults.Http;
@@ -53,6 +54,16 @@ internal static class Reading
     public static void Code(string? text, string name, Checks checks) =>
         checks.That(text is null || text.Length is > 0 and <= 40 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '-'),
             name, "Letters, digits, dot and hyphen only, at most 40.", "仅限字母、数字、点和连字符，最多 40 个字符。");
+
+    /// <summary>What staff and patients read, and tell from others by looking at it: one line, and nothing of it invisible.</summary>
+    public static void Label(string? text, string pointer, int max, Checks checks, bool required = true)
+    {
+        checks.Text(text, pointer, max, required);
+        checks.That(string.IsNullOrWhiteSpace(text) || text == text.Trim() && !text.Contains("  ", StringComparison.Ordinal) && text.EnumerateRunes().All(IsSeen),
+            pointer, "Single spaces at most, none around it, and nothing invisible.", "仅可含单个半角空格，首尾不得有空格，不得含不可见字符。");
+    }
+
+    private static bool IsSeen(Rune c) => c.Value == ' ' || !Rune.IsWhiteSpace(c) && !Rune.IsControl(c) && Rune.GetUnicodeCategory(c) != UnicodeCategory.Format;
 
     /// <summary>200 with an entity tag of the content, or 304 when the caller has it already.</summary>
     public static IResult Send<T>(HttpContext http, T value, string? etag = null)

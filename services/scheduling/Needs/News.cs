@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Dapper;
 using Referrals.Contracts;
 using SchedulingService.Bookings;
+using SchedulingService.Wards;
 using ServiceDefaults.Storage;
 
 namespace SchedulingService.Needs;
@@ -19,13 +20,15 @@ internal sealed class News
 {
     private readonly Changes _changes;
     private readonly SharedCommits<Taken> _commits;
-    // what stands in the table: of those that everybody hears of every day nothing is written
+    // what stands in the tables: of those that everybody hears of every day nothing is written
     private readonly ConcurrentDictionary<string, bool> _sandboxes = new();
+    private readonly ConcurrentDictionary<string, bool> _sets = new();
 
     public News(Changes changes)
     {
         _changes = changes;
-        _commits = new(Write);
+        // two groups of an institution would wait for each other in its lines; one takes along whoever came meanwhile
+        _commits = new(Write, writers: 4, ofLane: 1);
     }
 
     private sealed class Taken(HeardEvent heard) : SharedCommits<Taken>.ICommand
@@ -33,6 +36,7 @@ internal sealed class News
         public HeardEvent Event => heard;
         public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
         public IEnumerable<Guid> Touches => [heard.Data.Id];
+        public string Lane => heard.Data.Receiver;
     }
 
     /// <summary>Returns when the event has had its effect, now or before.</summary>
@@ -48,14 +52,18 @@ internal sealed class News
         try
         {
             var heardOf = HeardOf(group.Select(t => t.Event.Data));
+            var sets = group.SelectMany(t => t.Event.Data.Eligibility ?? []).Where(set => !_sets.ContainsKey(set)).Distinct().Order(StringComparer.Ordinal).ToArray();
             await using (var change = await _changes.Begin(CancellationToken.None))
             {
                 await Meet(change, heardOf);
+                await EligibilitySets.Meet(change, sets);
                 await Reconcile.Run(change, await Learn(change, [.. group.Select(t => t.Event)]), Continue);
                 await change.Commit();
             }
             foreach (var (institution, synthetic) in heardOf)
                 _sandboxes[institution] = synthetic;
+            foreach (var set in sets)
+                _sets[set] = true;
             foreach (var taken in group)
                 taken.Done.TrySetResult();
         }

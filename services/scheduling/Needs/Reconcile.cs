@@ -43,36 +43,42 @@ internal static class Reconcile
     /// <summary>All that was heard together. <paramref name="trace"/> continues what caused an event while it is worked on.</summary>
     public static async Task Run(Change change, IReadOnlyList<Heard> heard, Func<HeardEvent, IDisposable> trace)
     {
-        var plans = heard.Select(h => Plan.Of(h)).ToArray();
-        var joined = await JoinLines.Join(change, [.. plans.Where(p => p.Asks).Select(p => p.Need)]);
-        await JoinLines.Leave(change, [.. plans.Where(p => !p.Asks).Select(p => p.Need.ReferralId)]);
-        await Line.Pass(change, plans.SelectMany(p => p.Freed.Concat(p.Lines)));
-        var served = new HashSet<Guid>();
-        foreach (var plan in plans)
+        var plans = heard.Select(h => Plan.Of(h)).ToDictionary(p => p.Need.ReferralId);
+        var joined = await JoinLines.Join(change, [.. plans.Values.Where(p => p.Asks).Select(p => p.Need)]);
+        await JoinLines.Leave(change, [.. plans.Values.Where(p => !p.Asks).Select(p => p.Need.ReferralId)]);
+        await Line.Pass(change, plans.Values.SelectMany(p => p.Freed.Concat(p.Lines)));
+        foreach (var plan in plans.Values)
         {
             using var _ = trace(plan.Event);
-            await Run(change, plan, joined.Contains(plan.Need.ReferralId), served);
+            foreach (var (booking, fate) in plan.Fates)
+                await Apply(change, plan.Need, booking, fate);
         }
-    }
-
-    private static async Task Run(Change change, Plan plan, bool isNew, HashSet<Guid> served)
-    {
-        var need = plan.Need;
-        foreach (var (booking, fate) in plan.Fates)
-            await Apply(change, need, booking, fate);
-
-        // what became free goes by the order of its line, in which this referral may stand, too
-        foreach (var line in plan.Freed)
-            served.UnionWith(await ServeLine.Serve(change, line));
-        foreach (var line in plan.Lines)
-            if (!served.Contains(need.ReferralId))
-                served.UnionWith(await ServeLine.Serve(change, line, only: need.ReferralId));
-
-        if (isNew && !served.Contains(need.ReferralId))
+        var served = new HashSet<Guid>();
+        // what became free goes by the order of its line, in which those who ask may stand, too
+        foreach (var plan in plans.Values)
+        {
+            using var _ = trace(plan.Event);
+            foreach (var line in plan.Freed)
+                served.UnionWith(await ServeLine.Serve(change, line));
+        }
+        await Serve(change, [.. joined.Select(j => plans[j.ReferralId])], served, trace);
+        foreach (var (need, cause) in joined.Where(j => j.IsNew && !served.Contains(j.ReferralId)).Select(j => (plans[j.ReferralId].Need, plans[j.ReferralId].Event)))
+        {
+            using var _ = trace(cause);
             await change.Say(SchedulingEvents.NoCapacity, need, new()
             {
                 Leg = need.Leg, Institution = need.Receiver, Department = need.Department, Resource = need.Resource,
             });
+        }
+    }
+
+    // in the order of the line, or the last place would go to whoever was written first: from the line that each prefers, then,
+    // for whom it has nothing, from the next one
+    private static async Task Serve(Change change, IReadOnlyList<Plan> asking, HashSet<Guid> served, Func<HeardEvent, IDisposable> trace)
+    {
+        for (var round = 0; asking.Where(p => p.Lines.Count > round && !served.Contains(p.Need.ReferralId)).ToArray() is { Length: > 0 } left; round++)
+            served.UnionWith(await ServeLine.Serve(change,
+                [.. left.Select(p => new ServeLine.Ask(p.Lines[round], p.Need.ReferralId, () => trace(p.Event)))]));
     }
 
     /// <summary>What shall become of a referral's bookings, and the lines that are freed or asked.</summary>

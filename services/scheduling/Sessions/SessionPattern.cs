@@ -1,3 +1,4 @@
+using SchedulingService.Http;
 using SchedulingService.Slots;
 using ServiceDefaults.Http;
 
@@ -44,7 +45,7 @@ internal sealed record SessionPattern(
         checks.That(ValidUntil is null || ValidUntil >= ValidFrom && ValidUntil.Value.Year < 2200, at + "/validUntil", "Not before validFrom.", "不得早于 validFrom。");
         checks.That(Clinician is null || PublishSlots.ClinicianId().IsMatch(Clinician), at + "/clinician",
             "The id of a clinician: letters, digits, hyphen, at most 40.", "医生编号：字母、数字、连字符，最多 40 个字符。");
-        checks.Text(Place, at + "/place", 80, required: false);
+        Reading.Label(Place, at + "/place", 80, checks, required: false);
         checks.That(ReservedFor is null or FamilyDoctor, at + "/reservedFor", "FamilyDoctor, or absent.", "取值为 FamilyDoctor，或不填。");
         checks.That(ReleaseHours is null || ReservedFor is not null && ReleaseHours is >= 0 and <= 720, at + "/releaseHours",
             "From 0 to 720, and with reservedFor only.", "0 至 720，且仅在设置 reservedFor 时使用。");

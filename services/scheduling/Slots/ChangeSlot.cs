@@ -54,7 +54,7 @@ internal static class ChangeSlot
         var checks = new Checks();
         checks.That(request.Capacity is null or >= 1 and <= 1000, "/capacity", "From 1 to 1000.", "1 至 1000。");
         checks.That(request.Overbook is null or >= 0 and <= 100, "/overbook", "From 0 to 100.", "0 至 100。");
-        checks.Text(request.Place, "/place", 80, required: false);
+        Reading.Label(request.Place, "/place", 80, checks, required: false);
         checks.That(request != new ChangeSlotRequest(), "", "Something to change.", "请提供要修改的内容。");
         if (!checks.Passed)
             return new ProblemResult(checks.Problem);

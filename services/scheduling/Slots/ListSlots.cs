@@ -60,6 +60,7 @@ internal static class ListSlots
         checks.That(free is null or "true" or "false", "free", "true or false.", "取值为 true 或 false。");
         var since = Reading.Time(from, "from", clock.GetUtcNow(), checks);
         var until = Reading.Time(to, "to", since.AddDays(92), checks);
+        checks.That(to is null || until > since, "to", "After 'from', which is now where it is absent.", "须晚于 from（未填时为当前时间）。");
         var rows = Reading.Limit(limit, checks);
         var list = $"slots?{institution}&{department}&{resource}&{from}&{to}&{free}";
         var (afterTime, afterId) = (DateTimeOffset.UnixEpoch, Guid.Empty);

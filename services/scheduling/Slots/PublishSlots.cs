@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Dapper;
 using Npgsql;
+using SchedulingService.Bookings;
 using SchedulingService.Http;
 using SchedulingService.Sessions;
 using SchedulingService.Waiting;
@@ -112,8 +113,8 @@ internal static partial class PublishSlots
                 "The id of a clinician: letters, digits, hyphen, at most 40.", "医生编号：字母、数字、连字符，最多 40 个字符。");
             checks.That(slot.EndsAt > slot.StartsAt && slot.EndsAt - slot.StartsAt <= Longest, at + "/endsAt",
                 "After startsAt, within 24 hours.", "须晚于 startsAt，且不超过 24 小时。");
-            checks.That(slot.StartsAt > now, at + "/startsAt", "In the future.", "须为将来的时间。");
-            checks.Text(slot.Place, at + "/place", 80, required: false);
+            checks.That(slot.StartsAt > now && slot.StartsAt <= now + TakePlace.FurthestAhead, at + "/startsAt", "In the future, within a year.", "须为将来一年之内的时间。");
+            Reading.Label(slot.Place, at + "/place", 80, checks, required: false);
             checks.That(slot.ReservedFor is null or SessionPattern.FamilyDoctor, at + "/reservedFor", "FamilyDoctor, or absent.", "取值为 FamilyDoctor，或不填。");
             checks.That(slot.OpensAt is null || slot.ReservedFor is not null && slot.OpensAt <= slot.StartsAt, at + "/opensAt",
                 "Not after startsAt, and with reservedFor only.", "不得晚于 startsAt，且仅在设置 reservedFor 时使用。");

@@ -1,4 +1,5 @@
 using Dapper;
+using Npgsql;
 using Referrals.Contracts;
 using SchedulingService.Bookings;
 using SchedulingService.Needs;
@@ -97,38 +98,60 @@ internal static class ServeLine
         select need.*, taken.* from turn, taken, lateral (select {Need.Columns} from (select (turn.n).*) n) need
         """;
 
-    /// <summary>
-    /// Books until no free place of the line fits anybody in it, or, with <paramref name="only"/>, for that referral
-    /// alone; returns who was served. The line was passed.
-    /// </summary>
-    public static async Task<IReadOnlyList<Guid>> Serve(Change change, Line line, Guid? only = null)
+    /// <summary>One who asks for a place of a line, or, without a referral, whoever's turn it is there.</summary>
+    /// <param name="Trace">Continues what caused the event while it is said.</param>
+    internal readonly record struct Ask(Line Line, Guid? Referral = null, Func<IDisposable>? Trace = null);
+
+    /// <summary>Books until no free place of the line fits anybody in it; returns who was served. The line was passed.</summary>
+    public static async Task<IReadOnlyList<Guid>> Serve(Change change, Line line)
     {
         var served = new List<Guid>();
-        while (await Next(change, line, only) is { } referral)
-        {
+        while (await Serve(change, [new Ask(line)]) is [var referral])
             served.Add(referral);
-            if (only is not null)
-                break;
+        return served;
+    }
+
+    /// <summary>Books once for each of them, in this order and in one round trip; returns who was served. The lines were passed.</summary>
+    public static async Task<IReadOnlyList<Guid>> Serve(Change change, IReadOnlyList<Ask> asking)
+    {
+        if (asking.Count == 0)
+            return [];
+        await using var batch = new NpgsqlBatch(change.Connection, change.Transaction);
+        var offers = asking.Select(ask => (Ask: ask, Id: Guid.NewGuid(), Code: AppointmentCodes.New())).ToArray();
+        foreach (var (ask, id, code) in offers)
+            batch.BatchCommands.Add(Command(change, ask, id, code));
+        await using var reader = await batch.ExecuteReaderAsync();
+        var served = new List<Guid>();
+        foreach (var (ask, id, code) in offers)
+        {
+            if (await reader.ReadAsync())
+            {
+                var ofBooking = reader.GetOrdinal("id");
+                var need = reader.GetRowParser<Need>(length: ofBooking)(reader);
+                var booking = reader.GetRowParser<Booking>(startIndex: ofBooking)(reader);
+                using var _ = ask.Trace?.Invoke();
+                change.Say(SchedulingEvents.Booked, need, need.Attempt + 1, booking.HeldFacts(change.Codes.Hash(id, code)));
+                served.Add(need.ReferralId);
+            }
+            await reader.NextResultAsync();
         }
         return served;
     }
 
-    private static async Task<Guid?> Next(Change change, Line line, Guid? only)
+    private static NpgsqlBatchCommand Command(Change change, Ask ask, Guid id, string code) => new(Statement(ask.Line.IsForBeds, ask.Referral is not null))
     {
-        var (id, code) = (Guid.NewGuid(), AppointmentCodes.New());
-        var taken = await change.Connection.QueryAsync<Need, Booking, (Need Need, Booking Booking)>(
-            Statement(line.IsForBeds, only is not null), (need, booking) => (need, booking), new
-            {
-                line = line.Name, line.Institution, only, change.Now, TakePlace.BedIsKept,
-                id, sealedCode = change.Codes.Seal(id, code), lookup = change.Codes.Lookup(line.Institution, code),
-            });
-        foreach (var (need, booking) in taken)
+        Parameters =
         {
-            change.Say(SchedulingEvents.Booked, need, need.Attempt + 1, booking.HeldFacts(change.Codes.Hash(id, code)));
-            return need.ReferralId;
-        }
-        return null;
-    }
+            new NpgsqlParameter<string>("line", ask.Line.Name),
+            new NpgsqlParameter<string>("Institution", ask.Line.Institution),
+            new NpgsqlParameter<Guid>("only", ask.Referral ?? default),
+            new NpgsqlParameter<DateTime>("Now", change.Now.UtcDateTime),
+            new NpgsqlParameter<TimeSpan>("BedIsKept", TakePlace.BedIsKept),
+            new NpgsqlParameter<Guid>("id", id),
+            new NpgsqlParameter<byte[]>("sealedCode", change.Codes.Seal(id, code)),
+            new NpgsqlParameter<string>("lookup", change.Codes.Lookup(ask.Line.Institution, code)),
+        },
+    };
 
     private static string Statement(bool beds, bool alone) => (beds, alone) switch
     {

@@ -3,6 +3,7 @@ using Npgsql;
 using SchedulingService.Http;
 using SchedulingService.Sessions;
 using SchedulingService.Slots;
+using SchedulingService.Waiting;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
 
@@ -13,8 +14,9 @@ namespace SchedulingService.Wards;
 /// <param name="HeadNurse">Id of its head nurse.</param>
 /// <param name="Rounds">Rounds of each week.</param>
 /// <param name="Place">Where it is, in Chinese; patients read it.</param>
+/// <param name="Eligibility">The set it takes from now on; absent: that it was opened with. Who has a bed keeps it.</param>
 internal sealed record BindWardRequest(
-    string Hospital, string Director, string HeadNurse, IReadOnlyList<PlannedRound> Rounds, string? Place = null);
+    string Hospital, string Director, string HeadNurse, IReadOnlyList<PlannedRound> Rounds, string? Place = null, string? Eligibility = null);
 
 /// <param name="Weekday">1 Monday … 7 Sunday.</param>
 /// <param name="At">Hour in China, e.g. 09:00.</param>
@@ -22,19 +24,20 @@ internal sealed record BindWardRequest(
 internal sealed record PlannedRound(int Weekday, string At, string Clinician);
 
 /// <param name="Version">Grows with each binding.</param>
-internal sealed record WardBound(Guid Id, int Version);
+/// <param name="Served">How many who waited were booked into its beds at once.</param>
+internal sealed record WardBound(Guid Id, int Version, int Served);
 
 /// <summary>
 /// A ward becomes a rehab joint ward (康复联合病房): a hospital's director and head nurse, rounds on a schedule. Whom it
-/// takes is the eligibility set it was opened with: which diagnoses belong to a set, the referral service alone knows.
+/// takes is its eligibility set: which diagnoses belong to a set, the referral service alone knows.
 /// </summary>
 internal static class BindWard
 {
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapPost("/wards/{id:guid}/bind", Bind).Command<BindWardRequest, WardBound>(
-            "bindWard", "Wards", "Binds a ward of your institution that was opened with an eligibility set to a hospital: director, head nurse, weekly rounds. It replaces what stood there.",
+            "bindWard", "Wards", "Binds a ward of your institution that has an eligibility set, or is given one here, to a hospital: director, head nurse, weekly rounds. It replaces what stood there.",
             """{"hospital":"12210600DEM0000149","director":"dr-0001","headNurse":"nurse-0001","rounds":[{"weekday":2,"at":"09:00","clinician":"dr-0001"}],"place":"住院楼二层"}""",
-            200, """{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","version":2}""");
+            200, """{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","version":2,"served":0}""");
 
     private static async Task<IResult> Bind(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, TimeProvider clock)
     {
@@ -42,7 +45,7 @@ internal static class BindWard
         if (command is null)
             return refused!;
         var (caller, request) = (command.Caller, command.Body);
-        if (Check(request) is { } wrong)
+        if (Check(caller, request) is { } wrong)
             return new ProblemResult(wrong);
         if (await GetWard.Find(database, id) is not { } ward || ward.Institution != caller.Institution)
             return await Roles.NoParty(database, clock, caller, "ward.bind", id.ToString());
@@ -51,12 +54,17 @@ internal static class BindWard
 
         return await commands.Run(command.Key, async change =>
         {
+            if (await EligibilitySets.Unknown(change.Connection, request.Eligibility) is { } unknown)
+                return unknown;
+            var line = Line.Of(ward.Institution, ward.Department, Resources.Bed);
+            await Line.Pass(change, [line]);
             var bound = await change.Connection.QuerySingleOrDefaultAsync<int?>("""
-                update ward set hospital = @Hospital, director = @Director, head_nurse = @HeadNurse, place = @Place, version = version + 1
+                update ward set hospital = @Hospital, director = @Director, head_nurse = @HeadNurse, place = @Place,
+                    eligibility = coalesce(@Eligibility, eligibility), version = version + 1
                 -- a ward without a set takes anyone, and a joint ward never does
-                where id = @id and eligibility is not null
+                where id = @id and coalesce(@Eligibility, eligibility) is not null
                 returning version
-                """, new { id, request.Hospital, request.Director, request.HeadNurse, request.Place });
+                """, new { id, request.Hospital, request.Director, request.HeadNurse, request.Place, request.Eligibility });
             if (bound is not { } version)
                 return SchedulingProblems.WardOpenToAll;
             await change.Connection.ExecuteAsync("""
@@ -68,16 +76,17 @@ internal static class BindWard
                     id, weekdays = request.Rounds.Select(r => r.Weekday).ToArray(), minutes = request.Rounds.Select(r => Hours.Minute(r.At)!.Value).ToArray(),
                     clinicians = request.Rounds.Select(r => r.Clinician).ToArray(),
                 });
+            var served = await ServeLine.Serve(change, line);
             await change.Audit(caller, "ward.bind", id);
-            return Reply.Done(StatusCodes.Status200OK, new WardBound(id, version));
+            return Reply.Done(StatusCodes.Status200OK, new WardBound(id, version, served.Count));
         }, http.RequestAborted);
     }
 
-    private static Problem? Check(BindWardRequest request)
+    private static Problem? Check(Caller caller, BindWardRequest request)
     {
         var checks = new Checks();
-        checks.Required(request.Hospital, "/hospital");
-        Reading.Code(request.Hospital, "/hospital", checks);
+        checks.That(request.Hospital is { Length: 18 } && request.Hospital.All(char.IsAsciiLetterOrDigit) && request.Hospital != caller.Institution, "/hospital",
+            "The unified social credit code of another institution: 18 digits and letters.", "应为另一机构的 18 位统一社会信用代码。");
         CheckPerson(checks, request.Director, "/director");
         CheckPerson(checks, request.HeadNurse, "/headNurse");
         checks.That(request.Rounds is { Count: <= 50 } && request.Rounds.All(r => r is not null), "/rounds", "At most 50 rounds.", "最多 50 次查房。");
@@ -89,7 +98,8 @@ internal static class BindWard
         }
         if (checks.Passed)
             checks.That(request.Rounds!.DistinctBy(r => (r.Weekday, r.At)).Count() == request.Rounds!.Count, "/rounds", "Each hour once.", "同一时间只能安排一次查房。");
-        checks.Text(request.Place, "/place", 80, required: false);
+        Reading.Label(request.Place, "/place", 80, checks, required: false);
+        checks.Text(request.Eligibility, "/eligibility", 40, required: false);
         return checks.Passed ? null : checks.Problem;
     }
 

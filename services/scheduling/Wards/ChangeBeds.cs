@@ -64,7 +64,7 @@ internal static class ChangeBeds
         if (command is null)
             return refused!;
         var checks = new Checks();
-        CheckLabels(checks, command.Body.Beds);
+        CheckBeds(checks, command.Body.Beds);
         EndingReason.Check(checks, command.Body.Reason);
         if (!checks.Passed)
             return new ProblemResult(checks.Problem);
@@ -111,9 +111,18 @@ internal static class ChangeBeds
         }, http.RequestAborted);
     }
 
-    private static void CheckLabels(Checks checks, IReadOnlyList<string>? beds)
+    /// <summary>The labels of new beds.</summary>
+    public static void CheckLabels(Checks checks, IReadOnlyList<string>? beds, int least = 1)
     {
-        checks.That(beds is { Count: >= 1 and <= Most }, "/beds", $"From 1 to {Most} labels.", $"1 至 {Most} 个床位编号。");
+        CheckBeds(checks, beds, least);
+        for (var i = 0; checks.Passed && i < beds!.Count; i++)
+            Reading.Label(beds[i], $"/beds/{i}", 20, checks);
+    }
+
+    // of beds that stand already any label is good, also one that no new bed could have
+    private static void CheckBeds(Checks checks, IReadOnlyList<string>? beds, int least = 1)
+    {
+        checks.That(beds is { Count: <= Most } && beds.Count >= least, "/beds", $"From {least} to {Most} labels.", $"{least} 至 {Most} 个床位编号。");
         for (var i = 0; checks.Passed && i < beds!.Count; i++)
             checks.Text(beds[i], $"/beds/{i}", 20);
         if (checks.Passed)

@@ -16,6 +16,8 @@ internal sealed record WardDetail
     public required string Name { get; init; }
     /// <summary>The set a patient must belong to; the referral service says which diagnoses make a patient one of it.</summary>
     public string? Eligibility { get; init; }
+    /// <summary>True where no referral names its set, so that nobody is given its beds: bind it with the set that was meant.</summary>
+    public bool TakesNobody { get; init; }
     /// <summary>The hospital that runs it too; absent: a ward like any other.</summary>
     public string? Hospital { get; init; }
     public string? Director { get; init; }
@@ -33,7 +35,7 @@ internal static class GetWard
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapGet("/wards/{id:guid}", Get).Read<WardDetail>(
             "getWard", "Wards", "One ward with its beds and, of a rehab joint ward, its eligibility set, staff and weekly rounds.",
-            """{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","institution":"12210681DEM0001022","department":"21","name":"前阳康复联合病房","eligibility":"RehabJointWard","hospital":"12210600DEM0000149","director":"dr-0001","headNurse":"nurse-0001","rounds":[{"weekday":2,"at":"09:00","clinician":"dr-0001"}],"beds":["01","02"],"version":2}""", 404);
+            """{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","institution":"12210681DEM0001022","department":"21","name":"前阳康复联合病房","eligibility":"RehabJointWard","takesNobody":false,"hospital":"12210600DEM0000149","director":"dr-0001","headNurse":"nurse-0001","rounds":[{"weekday":2,"at":"09:00","clinician":"dr-0001"}],"beds":["01","02"],"version":2}""", 404);
 
     public sealed record Row
     {
@@ -42,6 +44,7 @@ internal static class GetWard
         public required string Department { get; init; }
         public required string Name { get; init; }
         public string? Eligibility { get; init; }
+        public bool TakesNobody { get; init; }
         public string? Hospital { get; init; }
         public string? Director { get; init; }
         public string? HeadNurse { get; init; }
@@ -63,7 +66,7 @@ internal static class GetWard
         var beds = await connection.QueryAsync<string>("select label from bed where ward_id = @id and withdrawn_at is null order by label", new { id });
         return Reading.Send(http, new WardDetail
         {
-            Id = ward.Id, Institution = ward.Institution, Department = ward.Department, Name = ward.Name, Eligibility = ward.Eligibility,
+            Id = ward.Id, Institution = ward.Institution, Department = ward.Department, Name = ward.Name, Eligibility = ward.Eligibility, TakesNobody = ward.TakesNobody,
             Hospital = ward.Hospital, Director = ward.Director, HeadNurse = ward.HeadNurse, Place = ward.Place,
             Beds = [.. beds], Rounds = await Rounds(connection, id), Version = ward.Version,
         });
@@ -72,8 +75,10 @@ internal static class GetWard
     public static async Task<Row?> Find(NpgsqlDataSource database, Guid id)
     {
         await using var connection = await database.OpenConnectionAsync();
-        return await connection.QuerySingleOrDefaultAsync<Row>("""
-            select id, institution, department, name, eligibility, hospital, director, head_nurse, place, version from ward where id = @id
+        return await connection.QuerySingleOrDefaultAsync<Row>($"""
+            select id, institution, department, name, eligibility, {EligibilitySets.TakesNobody} as takes_nobody,
+                   hospital, director, head_nurse, place, version
+            from ward w where id = @id
             """, new { id });
     }
 

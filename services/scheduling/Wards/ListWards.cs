@@ -14,6 +14,8 @@ internal sealed record ListedWard
     public required string Department { get; init; }
     public required string Name { get; init; }
     public string? Eligibility { get; init; }
+    /// <summary>True where no referral names its set, so that nobody is given its beds: bind it with the set that was meant.</summary>
+    public bool TakesNobody { get; init; }
     public required int Beds { get; init; }
     /// <summary>Beds that nobody has, now or later.</summary>
     public required int Free { get; init; }
@@ -27,10 +29,10 @@ internal static class ListWards
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapGet("/wards", List).Read<Page<ListedWard>>(
             "listWards", "Wards", "Wards of an institution with their free beds; of your own when none is named.",
-            """{"items":[{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","institution":"12210681DEM0001022","department":"21","name":"前阳康复联合病房","eligibility":"RehabJointWard","beds":8,"free":5,"occupied":2}]}""");
+            """{"items":[{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","institution":"12210681DEM0001022","department":"21","name":"前阳康复联合病房","eligibility":"RehabJointWard","takesNobody":false,"beds":8,"free":5,"occupied":2}]}""");
 
-    private const string Select = """
-        select w.id, w.institution, w.department, w.name, w.eligibility, count(b.id)::int as beds,
+    private const string Select = $"""
+        select w.id, w.institution, w.department, w.name, w.eligibility, {EligibilitySets.TakesNobody} as takes_nobody, count(b.id)::int as beds,
                (count(b.id) filter (where k.id is null))::int as free,
                (count(b.id) filter (where k.state = 'Used'))::int as occupied
         from ward w

@@ -19,8 +19,6 @@ internal sealed record WardOpened(Guid Id, int Beds, int Served);
 /// <summary>An institution opens a ward; who waits for a bed of that kind is booked at once.</summary>
 internal static class OpenWard
 {
-    private const int MostBeds = 500;
-
     public static void Map(IEndpointRouteBuilder routes) =>
         routes.MapPost("/wards", Open).Command<OpenWardRequest, WardOpened>(
             "openWard", "Wards", "Opens a ward of your institution with its beds; who waits for a bed is booked at once.",
@@ -41,6 +39,8 @@ internal static class OpenWard
         {
             var (request, institution, id) = (command.Body, command.Caller.Institution, Guid.NewGuid());
             var line = Line.Of(institution, request.Department, Resources.Bed);
+            if (await EligibilitySets.Unknown(change.Connection, request.Eligibility) is { } unknown)
+                return unknown;
             await Line.Pass(change, [line]);
             try
             {
@@ -68,15 +68,11 @@ internal static class OpenWard
     private static Problem? Check(OpenWardRequest request)
     {
         var checks = new Checks();
-        checks.Text(request.Name, "/name", 80);
+        Reading.Label(request.Name, "/name", 80, checks);
         checks.That(request.Department is not null && PublishSlots.DepartmentCode().IsMatch(request.Department), "/department",
             "A department code of two digits, or with two more after a dot, is needed, e.g. 21.", "需要诊疗科目代码，例如 21。");
         checks.Text(request.Eligibility, "/eligibility", 40, required: false);
-        checks.That(request.Beds is { Count: <= MostBeds }, "/beds", $"A list of at most {MostBeds} labels.", $"床位列表，最多 {MostBeds} 个。");
-        for (var i = 0; checks.Passed && i < request.Beds!.Count; i++)
-            checks.Text(request.Beds[i], $"/beds/{i}", 20);
-        if (checks.Passed)
-            checks.That(request.Beds!.Distinct().Count() == request.Beds!.Count, "/beds", "Each label once.", "床位编号不得重复。");
+        ChangeBeds.CheckLabels(checks, request.Beds, least: 0);
         return checks.Passed ? null : checks.Problem;
     }
 }

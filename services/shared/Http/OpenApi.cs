@@ -53,6 +53,10 @@ public static class OpenApi
                 operation.Description ??= operation.Summary;
                 operation.Security = anonymous ? []
                     : [new() { [new OpenApiSecuritySchemeReference("bearer", context.Document)] = [] }];
+                // a list in the query may always be empty; the generated endpoints say otherwise
+                foreach (var parameter in operation.Parameters?.OfType<OpenApiParameter>() ?? [])
+                    if (parameter is { In: ParameterLocation.Query, Schema.Type: { } type } && type.HasFlag(JsonSchemaType.Array))
+                        parameter.Required = false;
                 return Task.CompletedTask;
             });
         });

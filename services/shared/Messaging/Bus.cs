@@ -33,7 +33,7 @@ public static class Bus
     {
         var uri = builder.Configuration["RabbitMq:Uri"]
             ?? throw new InvalidOperationException("RabbitMq:Uri is missing, e.g. amqp://user:password@host:5672/referral.");
-        builder.Services.AddSingleton<OutboxSignal>();
+        builder.Services.AddSingleton<Outbox>();
         builder.Services.AddHostedService<OutboxRelay>();
         // a service serves HTTP while the broker is away
         builder.Services.AddOptions<MassTransitHostOptions>().Configure(o => o.WaitUntilStarted = false);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Mime;
 using System.Text;
 using Dapper;
@@ -9,29 +10,49 @@ using Npgsql;
 namespace ServiceDefaults.Messaging;
 
 /// <summary>
-/// Moves committed messages from the outbox to the broker: at least once, in the order they were written, by any
-/// number of instances. A broker that is away delays the messages and nobody else.
+/// Moves committed messages from the outbox to the broker: at least once, by any number of instances. What this
+/// instance committed goes out from memory in the order of the commits, and leaves the table after the broker's
+/// confirm; what is left behind in the table goes out in the order it was written. A broker that is away delays the
+/// messages and nobody else: the table keeps them, and is worked off before anything goes out from memory again.
 /// </summary>
 public sealed class OutboxRelay(
-    NpgsqlDataSource database, IBus bus, OutboxSignal signal, ILogger<OutboxRelay> log) : BackgroundService
+    NpgsqlDataSource database, IBus bus, Outbox outbox, ILogger<OutboxRelay> log) : BackgroundService
 {
     private const int BatchSize = 200;
     private static readonly TimeSpan Sweep = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan ConfirmWithin = TimeSpan.FromSeconds(10);
+    // what an instance has in memory is gone from the table long before
+    private static readonly TimeSpan LeftBehind = TimeSpan.FromSeconds(2);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var failures = 0;
+        var (failures, behind, sweptAt) = (0, true, 0L);
         while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
-                // after a failure one message goes first: it finds out for all of them whether the broker is back
-                var size = failures == 0 ? BatchSize : 1;
-                while (await Relay(size, stoppingToken) == size)
-                    size = BatchSize;
+                behind |= outbox.Missed();
+                if (behind)
+                {
+                    outbox.Forget();
+                    // after a failure one message goes first: it finds out for all of them whether the broker is back
+                    var size = failures == 0 ? BatchSize : 1;
+                    behind = await FromTable(size, TimeSpan.Zero, stoppingToken) == size;
+                }
+                else if (outbox.Take(BatchSize) is { Count: > 0 } batch)
+                {
+                    await FromMemory(batch, stoppingToken);
+                }
+                else
+                {
+                    await outbox.Wait(Sweep, stoppingToken);
+                }
+                if (!behind && Stopwatch.GetElapsedTime(sweptAt) >= Sweep)
+                {
+                    sweptAt = Stopwatch.GetTimestamp();
+                    behind = await FromTable(BatchSize, LeftBehind, stoppingToken) == BatchSize;
+                }
                 failures = 0;
-                await signal.Wait(Sweep, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -39,8 +60,8 @@ public sealed class OutboxRelay(
             }
             catch (Exception e)
             {
-                // the transaction rolled back: the rows stand as they were and are tried again
-                failures++;
+                // the rows stand as they were and are tried again
+                (failures, behind) = (failures + 1, true);
                 if (failures is 1 or 10 || failures % 100 == 0)
                     log.LogWarning("Outbox waits for broker or database ({Failures} tries): {Reason} {SqlState}",
                         failures, e.GetType().Name, (e as PostgresException)?.SqlState);
@@ -50,31 +71,52 @@ public sealed class OutboxRelay(
         }
     }
 
-    private async Task<int> Relay(int size, CancellationToken ct)
+    private async Task FromMemory(IReadOnlyList<OutboxMessage> batch, CancellationToken ct)
+    {
+        await Publish(batch, ct);
+        // they are published: a service that stops now still says so
+        await using var connection = await database.OpenConnectionAsync(CancellationToken.None);
+        await connection.ExecuteAsync($"""
+            {WaitForNoDisk};
+            -- by both: a database that was restored gives the same number to another message
+            delete from outbox using unnest(@ids, @messages) as published (id, message_id)
+            where outbox.id = published.id and outbox.message_id = published.message_id
+            """, new { ids = batch.Select(m => m.Id).ToArray(), messages = batch.Select(m => m.MessageId).ToArray() });
+    }
+
+    private async Task<int> FromTable(int size, TimeSpan age, CancellationToken ct)
     {
         await using var connection = await database.OpenConnectionAsync(ct);
         await using var transaction = await connection.BeginTransactionAsync(ct);
-        // skip locked: another instance's batch is not waited for; the delete becomes real after the confirms only. Its
-        // commit waits for no disk: what a crash brings back is published again, and every hearer knows it by its id.
-        var batch = (await connection.QueryAsync<OutboxMessage>("""
-            set local synchronous_commit = off;
+        // skip locked: another instance's batch is not waited for; the delete becomes real after the confirms only
+        await using var rows = await connection.QueryMultipleAsync($"""
+            {WaitForNoDisk};
             with taken as (
                 delete from outbox where id in (
-                    select id from outbox order by id limit @size for update skip locked)
+                    select id from outbox where created_at <= now() - @age order by id limit @size for update skip locked)
                 returning id, message_id, exchange, routing_key, body)
-            select message_id, exchange, routing_key, body from taken order by id
-            """, new { size }, transaction)).AsList();
+            select id, message_id, exchange, routing_key, body from taken order by id
+            """, new { size, age }, transaction);
+        await rows.ReadSingleAsync<string>();
+        var batch = (await rows.ReadAsync<OutboxMessage>()).AsList();
         if (batch.Count == 0)
             return 0;
+        await Publish(batch, ct);
+        await transaction.CommitAsync(ct);
+        return batch.Count;
+    }
 
+    // what a crash brings back is published again, and every hearer knows it by its id
+    private const string WaitForNoDisk = "select set_config('synchronous_commit', 'off', true)";
+
+    private async Task Publish(IReadOnlyList<OutboxMessage> batch, CancellationToken ct)
+    {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(ct);
         timeout.CancelAfter(ConfirmWithin);
         var confirms = new List<Task>(batch.Count);
         foreach (var message in batch)
             confirms.Add(Publish(message, timeout.Token));
         await Task.WhenAll(confirms);
-        await transaction.CommitAsync(ct);
-        return batch.Count;
     }
 
     private async Task Publish(OutboxMessage message, CancellationToken ct)

@@ -105,7 +105,7 @@ internal static class InMemory
         State = r.State.Length == 0 ? "new" : r.State, Kind = r.Kind, Priority = r.Priority, Agreement = r.StandingAgreement,
         Sender = r.Sender, Tried = r.Tried, Leg = r.Leg, Author = r.Author, Submitted = r.SubmittedAt is not null,
         Claimed = r.ClaimedBy is not null, CameFrom = r.CameFrom, Attempt = r.BookingAttempt, LiveChild = r.LiveChildId,
-        Identified = r.Identified, InError = r.InError, GoesOn = r.LinkedId is not null, Gone = r.Reason is "DIED" or "DUPLICATE" or "WRONG_PATIENT",
+        Identified = r.Identified, InError = r.InError, GoesOn = r.GoesOn, Gone = r.Reason is "DIED" or "DUPLICATE" or "WRONG_PATIENT",
     };
 
     // a row that a refused move has touched is thrown away, as the service does by reading it again

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using FluentAssertions;
+using ReferralService.Tests.Alliances;
 using Xunit;
 
 namespace ReferralService.Tests.Moves;
@@ -32,6 +34,22 @@ public sealed class CancellationTests(ReferralHost host)
         view.GetProperty("afterAcceptance").GetBoolean().Should().BeTrue();
         view.GetProperty("reason").GetString().Should().Be("PATIENT_WITHDRAW");
         view.TryGetProperty("booking", out var booking).Should().Be(booking.ValueKind == JsonValueKind.Null, "the place is free");
+    }
+
+    [Fact]
+    public async Task A_duplicate_names_the_referral_that_stays_and_nothing_else_stands_in_that_place()
+    {
+        var (referral, stays) = (await A.Submitted(host), await A.Submitted(host));
+        var (draft, foreign) = (await A.Drafted(host), await A.Submitted(host, slip => slip["referrer"] = new JsonObject { ["doctor"] = "dr-test" },
+            ReferralHost.County, ReferralHost.OtherTownship));
+        object Duplicate(string? of) => new { reason = "DUPLICATE", replacedBy = of };
+        var (one, another) = (await A.Submitted(host, Residents.Slip(Residents.New())), await A.Submitted(host, Residents.Slip(Residents.New())));
+        foreach (var none in new[] { null, "张三 13800001234", "U000000000000000", referral.No, draft.No, foreign.No })
+            (await referral.IsRefused("close", HttpStatusCode.UnprocessableEntity, "rule-broken", Duplicate(none)))
+                .GetProperty("errors")[0].GetProperty("pointer").GetString().Should().Be("/replacedBy", none);
+        await one.IsRefused("close", HttpStatusCode.UnprocessableEntity, "rule-broken", Duplicate(another.No));
+        await referral.Does("close", Duplicate(stays.No.ToLowerInvariant()));
+        (await referral.Look()).GetProperty("replacedBy").GetString().Should().Be(stays.No);
     }
 
     [Theory]

@@ -11,7 +11,7 @@ namespace ReferralService.Referrals.Booking;
 /// Hears what scheduling decided. A duplicate, a late answer or an answer to an earlier leg changes nothing: the
 /// machine refuses it, and scheduling frees the place when it hears where the referral stands.
 /// </summary>
-internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore store, AppointmentAdvice advice, ILogger<WhenSchedulingAnswers> log) : IConsumer<SchedulingEvent>
+internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore store, ILogger<WhenSchedulingAnswers> log) : IConsumer<SchedulingEvent>
 {
     public const string Queue = "referral-scheduling-events";
 
@@ -28,9 +28,6 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
         var (e, facts) = (context.Message, context.Message.Data);
         if (facts.ReferralId is not { } referral)
             return;
-        // before the move: whoever hears of the move finds it
-        if (e.Type is SchedulingEvents.Booked or SchedulingEvents.Rescheduled)
-            await advice.Keep(facts);
         await (e.Type switch
         {
             SchedulingEvents.Booked or SchedulingEvents.Rescheduled => Raise(e, referral, m => m.Booked, new RecordBooking(
@@ -66,7 +63,7 @@ internal sealed class WhenSchedulingAnswers(MoveRunner runner, ReferralStore sto
             var @event = on(runner.Machine);
             var (saved, refusal, _) = await runner.Run(found.Referral, found.WrappedKey, @event,
                 runner.Begin(@event, command, (by ?? Actor.System) with { Institution = found.Referral.Receiver }), null, [],
-                _ => new(null, null, e.Id, Queue, "OPERATIONS"));
+                _ => new(null, null, e.Id, Queue, "OPERATIONS") { Advice = AppointmentAdvice.Of(e.Data) });
             if (refusal is not null)
                 log.LogInformation("{Type} {MessageId} came late for {ReferralNo} in {State}: {Code}",
                     e.Type, e.Id, found.Referral.ReferralNo, found.Referral.State, refusal.Type.Code);

@@ -28,5 +28,6 @@ internal sealed record Candidate(string Institution, string Name, string? Depart
     }
 
     /// <summary>True where somebody has to look for another target.</summary>
-    public static bool AreNeeded(Referral r) => r is { State: "Waitlisted" } || r is { State: "Declined" or "Expired", LinkedId: null };
+    /// <param name="linkIsHidden">Who may not know of a draft does not learn from this that it was discarded.</param>
+    public static bool AreNeeded(Referral r, bool linkIsHidden) => r is { State: "Waitlisted" } || r is { State: "Declined" or "Expired" } && (linkIsHidden ? r.LinkedId is null : !r.GoesOn);
 }

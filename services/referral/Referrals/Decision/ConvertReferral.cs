@@ -20,10 +20,6 @@ internal sealed record ConvertReferral(ReferralKind? Kind, string? Department, s
     [System.Text.Json.Serialization.JsonIgnore]
     public NewReferral? Transfer { get; init; }
 
-    /// <summary>The sender's head must sign the transfer: until then it is a draft that the receiver is told nothing of.</summary>
-    [System.Text.Json.Serialization.JsonIgnore]
-    public bool MustBeSigned { get; init; }
-
     public void Check(Checks checks)
     {
         Override?.Check(checks, "/override");
@@ -37,13 +33,8 @@ internal sealed record ConvertReferral(ReferralKind? Kind, string? Department, s
 
     public static Problem? BecomeTransfer(Referral r, Move<ConvertReferral> move)
     {
-        var transfer = move.Command.Transfer!.Referral;
         move.Words = move.Command.Text;
-        move.Extras.LinkedId = transfer.Id;
-        move.Extras.LinkedNo = transfer.ReferralNo;
-        move.Extras.LinkedWithDraft = move.Command.MustBeSigned;
-        r.LinkedId = transfer.Id;
-        r.LinkedNo = transfer.ReferralNo;
+        r.LinkWith(move.Command.Transfer!);
         r.Outcome = Outcome.Converted;
         return Ends.At(r, move);
     }

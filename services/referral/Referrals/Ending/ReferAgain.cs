@@ -32,8 +32,8 @@ internal sealed record ReferAgain(string? Institution, string? Department, strin
         Slip?.Check(checks, "/slip", linked: true);
     }
 
-    /// <summary>Once: the next one after that follows from the referral that was created.</summary>
-    public static bool NotYet(Referral r) => r.LinkedId is null;
+    /// <summary>Once: the next one after that follows from the referral that was created, unless nobody ever sent it.</summary>
+    public static bool NotYet(Referral r) => !r.GoesOn;
 
     /// <summary>Nobody is referred again who has died, whose case goes on under another number, or who was the wrong person.</summary>
     public static bool MayFollow(Referral r) => r.Reason is not ("DIED" or "DUPLICATE" or "WRONG_PATIENT");
@@ -49,10 +49,7 @@ internal sealed record ReferAgain(string? Institution, string? Department, strin
             return Refusals.TriedBefore;
         if (!next.IsEmergency && !r.Tried.Contains(next.Receiver) && move.Command.PatientAgrees != true)
             return Refusals.Rule("/patientAgrees", "The patient must agree to another hospital.", "改转须经患者同意。");
-        r.LinkedId = next.Id;
-        r.LinkedNo = next.ReferralNo;
-        move.Extras.LinkedId = next.Id;
-        move.Extras.LinkedNo = next.ReferralNo;
+        r.LinkWith(move.Command.Next);
         if (move.Command.Parent is { } parent)
             move.Causes(parent, m => m.Return, new Treatment.ReturnPatient(new()) { Child = move.Command.Next }, required: true);
         return null;

@@ -178,14 +178,17 @@ internal sealed class IntakeDesk(NpgsqlDataSource database, PatientKeys keys, Re
         var index = keys.Index(identity);
         // contract and duplicate are the same question about the same person: one round trip
         var (open, contracts) = (await connection.QueryAsync<Person, FamilyContracts, (string?, FamilyContracts)>($"""
-            with person as (
+            with person as materialized (
                 select coalesce(@index, (select id_index from patient where id = @PatientId)) as id_index
             )
-            select (select r.referral_no
-                    from patient p join referral r on r.patient_id = p.id
-                    where p.id_index = person.id_index and r.ended_at is null and r.id <> @Id and r.kind = @Kind
-                      and r.diagnosis_group = @DiagnosisGroup and r.submitted_at > @since
-                    order by r.submitted_at desc limit 1) as open,
+            select (select his.referral_no
+                    -- by the person, then the rest (offset 0): a plan may not start with all that is open anywhere
+                    from (select r.id, r.referral_no, r.kind, r.diagnosis_group, r.submitted_at, r.ended_at
+                          from patient p join referral r on r.patient_id = p.id
+                          where p.id_index = person.id_index offset 0) his
+                    where his.ended_at is null and his.id <> @Id and his.kind = @Kind
+                      and his.diagnosis_group = @DiagnosisGroup and his.submitted_at > @since
+                    order by his.submitted_at desc limit 1) as open,
                    1 as contracts, {FamilyContracts.Columns}
             from person {FamilyContracts.Joins}
             """, (person, contracts) => (person.Open, contracts), new

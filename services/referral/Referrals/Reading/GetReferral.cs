@@ -31,14 +31,14 @@ internal sealed class GetReferral(Wall wall, ReferralStore store, Access access,
         var etag = ETags.Of(referral.EtagVersion);
         http.Response.Headers.ETag = etag;
         http.Response.Headers.CacheControl = "private, no-cache";
-        // what is shown can change without the referral: opened, restricted, corrected, erased, what it became signed
-        if (ETags.Unchanged(http.Request, etag) && referral is { Sensitive: false, Opened: null, Restricted: false, Outcome: not Outcome.Converted } && !await slips.PersonChanged(referral))
+        // what is shown can change without the referral: opened, restricted, corrected, erased, what it is linked with sent
+        if (ETags.Unchanged(http.Request, etag) && referral is { Sensitive: false, Opened: null, Restricted: false, LinkedId: null } && !await slips.PersonChanged(referral))
             return TypedResults.StatusCode(304);
         var (slip, identity) = MaySeePatient(caller!, referral)
             ? await slips.Read(referral, Audited(caller!, referral), clock.GetUtcNow()) : (null, null);
         var possible = actions.Of(referral, caller!);
         access.Shield(caller!, referral);
-        if (referral.LinkHidden)
+        if (Access.IsHiddenLink(caller!, referral))
             (referral.LinkedId, referral.LinkedNo) = (null, null);
         return TypedResults.Ok(ReferralView.Of(referral, directory.Current, possible, slip, identity));
     }
@@ -49,7 +49,7 @@ internal sealed class GetReferral(Wall wall, ReferralStore store, Access access,
         if (found is not { } referral)
             return refused!;
         http.Response.Headers.ETag = ETags.Of(referral.EtagVersion);
-        return TypedResults.Ok(new AvailableActions(referral.State, WaitingFor.Of(referral), actions.Of(referral, caller!), actions.Candidates(referral)));
+        return TypedResults.Ok(new AvailableActions(referral.State, WaitingFor.Of(referral), actions.Of(referral, caller!), actions.Candidates(referral, caller!)));
     }
 
     /// <summary>The referral when the caller is a party of it; otherwise 404, and an audit row of the denial.</summary>
@@ -74,8 +74,7 @@ internal sealed class GetReferral(Wall wall, ReferralStore store, Access access,
         case when sensitive or ended_at is not null or current_setting('referral.institution') not in (sender, receiver)
              then opened_by(id, current_setting('referral.institution'), current_setting('referral.subject'), current_setting('referral.now')::timestamptz) end as opened,
         ended_at is not null and is_restricted(patient_id) as restricted,
-        -- the second wall says whether the caller sees it
-        outcome = 'Converted' and not exists (select from referral linked where linked.id = referral.linked_id) as link_hidden
+        drafted_by(linked_id) as link_drafted_by, was_discarded(linked_id) as link_discarded
         """;
 
     internal static readonly string ById = $"select {Columns} from referral where id = @id";

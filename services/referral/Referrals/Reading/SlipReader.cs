@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Dapper;
 using Npgsql;
 using ReferralService.Patients;
@@ -19,7 +18,7 @@ internal sealed class SlipReader(NpgsqlDataSource database, Wall wall, PatientKe
         await using var connection = await database.OpenConnectionAsync();
         var content = await connection.ExecuteScalarAsync<byte[]?>(
             "select content from slip where referral_id = @Id and version = @SlipVersion", referral);
-        return content is null || wrappedKey is null ? null : Form(wrappedKey, content);
+        return content is null || wrappedKey is null ? null : keys.Open<ReferralForm>(wrappedKey, content);
     }
 
     /// <summary>The person's key, wrapped; null once it is destroyed.</summary>
@@ -34,7 +33,7 @@ internal sealed class SlipReader(NpgsqlDataSource database, Wall wall, PatientKe
     {
         await using var connection = await database.OpenConnectionAsync();
         var identity = await connection.ExecuteScalarAsync<byte[]?>("select identity from patient where id = @PatientId", new { referral.PatientId });
-        return identity is null || wrappedKey is null ? null : Who(wrappedKey, identity);
+        return identity is null || wrappedKey is null ? null : keys.Open<Identity>(wrappedKey, identity);
     }
 
     /// <summary>The person was corrected, restricted or erased at any time.</summary>
@@ -63,16 +62,10 @@ internal sealed class SlipReader(NpgsqlDataSource database, Wall wall, PatientKe
         })).SingleOrDefault();
         if (found?.WrappedKey is not { } wrapped)
             return (null, null);
-        return (found.Content is null ? null : Form(wrapped, found.Content),
-            found.Identity is null ? null : Who(wrapped, found.Identity));
+        return (found.Content is null ? null : keys.Open<ReferralForm>(wrapped, found.Content),
+            found.Identity is null ? null : keys.Open<Identity>(wrapped, found.Identity));
     }
 
     public string? Words(byte[]? wrappedKey, byte[]? words) =>
         words is null ? null : wrappedKey is null ? "(erased)" : keys.Open(wrappedKey, words);
-
-    private Identity? Who(byte[] wrapped, byte[] identity) =>
-        JsonSerializer.Deserialize<Identity>(keys.Open(wrapped, identity), ServiceDefaults.Json.Lenient);
-
-    private ReferralForm? Form(byte[] wrapped, byte[] content) =>
-        JsonSerializer.Deserialize<ReferralForm>(keys.Open(wrapped, content), ServiceDefaults.Json.Lenient);
 }

@@ -25,27 +25,17 @@ internal sealed record ReferFurther(ReferralForm Slip, bool PlannedCheck = false
         Slip?.Check(checks, "/slip", linked: true);
     }
 
-    public static void Onward(Referral r, Move<ReferFurther> move) => Link(r, move);
+    public static void Onward(Referral r, Move<ReferFurther> move) => r.LinkWith(move.Command.Next!);
 
-    public static void Again(Referral r, Move<ReferFurther> move) => Link(r, move);
+    public static void Again(Referral r, Move<ReferFurther> move) => r.LinkWith(move.Command.Next!);
 
     public static Problem? TransferredOn(Referral r, Move<LinkedAccepted> move) => Close(r, move, Outcome.TransferredOn);
 
     public static Problem? ReReferred(Referral r, Move<LinkedAccepted> move) => Close(r, move, Outcome.ReReferred);
 
-    private static void Link(Referral r, Move<ReferFurther> move)
-    {
-        var next = move.Command.Next!.Referral;
-        move.Extras.LinkedId = next.Id;
-        move.Extras.LinkedNo = next.ReferralNo;
-        r.LinkedId = next.Id;
-        r.LinkedNo = next.ReferralNo;
-    }
-
     private static Problem? Close(Referral r, Move<LinkedAccepted> move, Outcome outcome)
     {
-        r.LinkedId = move.Command.LinkedId;
-        r.LinkedNo = move.Command.LinkedNo;
+        (r.LinkedId, r.LinkedNo, r.LinkDraftedBy) = (move.Command.LinkedId, move.Command.LinkedNo, null);
         r.Outcome = outcome;
         return Ends.At(r, move);
     }

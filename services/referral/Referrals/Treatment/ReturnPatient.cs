@@ -31,8 +31,7 @@ internal sealed record ReturnPatient(ReferralForm Slip) : ICommand
         var child = move.Command.Child!.Referral;
         r.LiveChildId = child.Id;
         r.LiveChildNo = child.ReferralNo;
-        move.Extras.LinkedId = child.Id;
-        move.Extras.LinkedNo = child.ReferralNo;
+        move.Extras.Return = (child.Id, child.ReferralNo);
     }
 }
 
@@ -70,9 +69,5 @@ internal sealed record ReturnProgress(Guid ChildId, string ChildNo)
         return null;
     }
 
-    private static void Name(Move<ReturnProgress> move)
-    {
-        move.Extras.LinkedId = move.Command.ChildId;
-        move.Extras.LinkedNo = move.Command.ChildNo;
-    }
+    private static void Name(Move<ReturnProgress> move) => move.Extras.Return = (move.Command.ChildId, move.Command.ChildNo);
 }
