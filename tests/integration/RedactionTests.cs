@@ -59,6 +59,9 @@ public sealed class RedactionTests(AllianceFixture alliance, ITestOutputHelper o
         var telling = await Alliance.Another("referral", s => s["Notices__PublicKeyFile"] = publicKey);
         var sending = await Alliance.Another("notification", s =>
             (s["Notices__PrivateKeyFile"], s["Notices__Sms__Url"], s["Notices__QuietHours"]) = (privateKey, gateway.Address + "/send", "00:00-00:00"));
+        // ready means that it answers: what is told before its queues stand is told to nobody
+        foreach (var instance in new[] { telling, sending })
+            await Eventually.Is(async () => (await instance.Health()).Word == "healthy", $"{instance.Name} hears", seconds: 30);
 
         await using var receiver = await Receiver.Open();
         await receiver.Subscribe(Alliance, Alliance.Township, "/clinic");
