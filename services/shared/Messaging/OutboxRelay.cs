@@ -19,6 +19,8 @@ public sealed class OutboxRelay(
     NpgsqlDataSource database, IBus bus, Outbox outbox, ILogger<OutboxRelay> log) : BackgroundService
 {
     private const int BatchSize = 200;
+    // each of them finds out by itself that the broker has gone, and says so in the log
+    private const int AtOnce = 25;
     private static readonly TimeSpan Sweep = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan ConfirmWithin = TimeSpan.FromSeconds(10);
     // what an instance has in memory is gone from the table long before
@@ -39,7 +41,7 @@ public sealed class OutboxRelay(
                     var size = failures == 0 ? BatchSize : 1;
                     behind = await FromTable(size, TimeSpan.Zero, stoppingToken) == size;
                 }
-                else if (outbox.Take(BatchSize) is { Count: > 0 } batch)
+                else if (outbox.Take(AtOnce) is { Count: > 0 } batch)
                 {
                     await FromMemory(batch, stoppingToken);
                 }
