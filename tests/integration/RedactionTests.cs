@@ -23,6 +23,7 @@ namespace Integration.Tests;
 /// A patient with known values goes through a whole life; afterwards they stand nowhere but sealed in the tables and in
 /// the answers to those who may see them. PostgreSQL keeps its statements with pg_stat_statements meanwhile.
 /// </summary>
+[Collection("alliance of its own")]
 public sealed class RedactionTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
     private static JsonObject Slip()
