@@ -9,10 +9,6 @@ namespace Integration.Tests;
 [CollectionDefinition("alliance")]
 public sealed class AllianceCollection : ICollectionFixture<AllianceFixture>;
 
-/// <summary>Services that no earlier test has stopped anything under.</summary>
-[CollectionDefinition("alliance of its own")]
-public sealed class OwnAllianceCollection : ICollectionFixture<AllianceFixture>;
-
 /// <summary>The alliance of this test run.</summary>
 public sealed class AllianceFixture : Alliance, IAsyncLifetime
 {

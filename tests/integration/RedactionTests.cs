@@ -23,7 +23,6 @@ namespace Integration.Tests;
 /// A patient with known values goes through a whole life; afterwards they stand nowhere but sealed in the tables and in
 /// the answers to those who may see them. PostgreSQL keeps its statements with pg_stat_statements meanwhile.
 /// </summary>
-[Collection("alliance of its own")]
 public sealed class RedactionTests(AllianceFixture alliance, ITestOutputHelper output) : IntegrationTest(alliance, output)
 {
     private static JsonObject Slip()
@@ -59,7 +58,7 @@ public sealed class RedactionTests(AllianceFixture alliance, ITestOutputHelper o
         await File.WriteAllTextAsync(privateKey, recipients.ExportPkcs8PrivateKeyPem());
         var telling = await Alliance.Another("referral", s => s["Notices__PublicKeyFile"] = publicKey);
         var sending = await Alliance.Another("notification", s =>
-            (s["Notices__PrivateKeyFile"], s["Notices__Sms__Url"], s["Notices__QuietHours"]) = (privateKey, gateway.Address + "/send", "00:00-00:00"));
+            (s["Notices__PrivateKeyFile"], s["Notices__Sms__Url"]) = (privateKey, gateway.Address + "/send"));
         // ready means that it answers: what is told before its queues stand is told to nobody
         foreach (var instance in new[] { telling, sending })
             await Eventually.Is(async () => (await instance.Health()).Word == "healthy", $"{instance.Name} hears", seconds: 30);

@@ -17,19 +17,12 @@ try
             Show(result);
         return await Judged();
     }
-    if (Text("--only") is "start")
+    if (Text("--only") is "starts")
     {
-        var began = new Usage(alliance);
-        for (var n = 0; n < 4; n++)
-            foreach (var service in alliance.Services)
-            {
-                await service.Kill();
-                var clock = System.Diagnostics.Stopwatch.StartNew();
-                await service.Start();
-                var wall = clock.Elapsed.TotalSeconds;
-                Console.WriteLine($"start {service.Name} {wall:0.00} s wall, {began.CpuSeconds()[service.Name]:0.00} CPU s");
-            }
-        return 0;
+        Console.WriteLine(Result.Head);
+        foreach (var result in await new Starts(alliance).Measure())
+            Show(result);
+        return await Judged();
     }
     Console.WriteLine(Result.Head);
     var pg8 = Show(await Yardstick.Moves(8, seconds));
@@ -56,9 +49,10 @@ try
     await using var statements = new Statements();
     await Loops(steps, usage, statements, pg32);
     if (Text("--only") is "loops")
+    {
         Memory();
-    if (Text("--only") is "loops")
-        return results.Exists(r => r.Errors > 0) ? 1 : 0;
+        return await Judged();
+    }
     Show((await usage.Of(() => steps.Submit(8, seconds))).Beside(pg8, 0.15).P95Within(25));
     await steps.Stock(1500 * seconds / 2);
     Show((await usage.Of(() => steps.Accept(8, seconds))).Beside(pg8, 0.2));
@@ -69,7 +63,7 @@ try
     var booked = Show((await usage.Of(() => steps.AcceptToScheduled(8, seconds))).Beside(pg8, 0.08).P95Within(40));
     await Dearest(statements, booked, 40);
     if (Text("--only") is "bookings")
-        return results.Exists(r => r.Errors > 0) ? 1 : 0;
+        return await Judged();
 
     await Deliveries(pg8);
     await Reads(steps, usage, pg8, "");

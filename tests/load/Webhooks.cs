@@ -8,6 +8,12 @@ namespace Load;
 /// <summary>From a click in one institution to the signed request in another's system.</summary>
 internal sealed class Webhooks(Alliance alliance)
 {
+    // to the row n one event of the log as e, all of them in turn
+    private const string EventOfTheLog = """
+        cross join (select count(*) as events from event) log
+        join (select position, type, referral_id, row_number() over (order by position) - 1 as nr from event) e on e.nr = n % log.events
+        """;
+
     private readonly TestDatabase _tables = alliance.Notification.Database;
 
     /// <summary>Twenty submissions a second; measured is from the request to the webhook that tells of it.</summary>
@@ -71,12 +77,10 @@ internal sealed class Webhooks(Alliance alliance)
     /// <summary>The same of so many that only their rows are made.</summary>
     public Task<Result> DrainRows(int messages) => Drain($"webhooks drained, {messages:N0} that waited", messages, async endpoint =>
     {
-        await _tables.Execute("""
+        await _tables.Execute($"""
             insert into message (id, endpoint_id, type, referral_id, position, state, due_at, created_at)
             select gen_random_uuid(), @endpoint, e.type, e.referral_id, e.position, 'Waiting', now(), now()
-            from generate_series(0, @messages - 1) n
-            cross join (select count(*) as events from event) log
-            join (select position, type, referral_id, row_number() over (order by position) - 1 as nr from event) e on e.nr = n % log.events
+            from generate_series(0, @messages - 1) n {EventOfTheLog}
             """, new { endpoint, messages });
         return (0, null);
     });
@@ -100,14 +104,12 @@ internal sealed class Webhooks(Alliance alliance)
     }
 
     // a long outage: the first message of every tenth referral was tried, and what stands behind it waits with it; the rest is due
-    private const string Fill = """
+    private const string Fill = $"""
         insert into message (id, endpoint_id, type, referral_id, position, state, attempts, step, due_at, created_at)
         select gen_random_uuid(), @endpoint, e.type, md5('u' || referral)::uuid, e.position, 'Waiting',
                case when tried and n % 10 = 0 then 3 else 0 end, case when tried and n % 10 = 0 then 3 else 0 end,
                case when tried then now() + referral * interval '1 second' else now() - interval '1 hour' + n * interval '10 ms' end, now() - interval '1 day'
-        from (select n, n / 10 as referral, n / 10 % 10 = 0 as tried from generate_series(0, @count - 1) n) m
-        cross join (select count(*) as events from event) log
-        join (select position, type, row_number() over (order by position) - 1 as nr from event) e on e.nr = n % log.events
+        from (select n, n / 10 as referral, n / 10 % 10 = 0 as tried from generate_series(0, @count - 1) n) m {EventOfTheLog}
         """;
 
     /// <summary>An endpoint that answers 500, in order and subscribed to all that happens meanwhile.</summary>

@@ -37,6 +37,23 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
         }
     }
 
+    /// <summary>Ten in the evening; afterwards it is ten in the morning again, whatever went wrong.</summary>
+    private sealed class Night : IDisposable
+    {
+        private readonly TestClock _clock;
+        private readonly DateTimeOffset _over;
+
+        public Night(TestClock clock)
+        {
+            (_clock, _over) = (clock, clock.GetUtcNow().AddDays(1));
+            clock.Advance(TimeSpan.FromHours(12));
+        }
+
+        public void Passes() => _clock.Advance(TimeSpan.FromHours(10.1));
+
+        public void Dispose() => _clock.Advance(_over - _clock.GetUtcNow());
+    }
+
     private static string Phone() => "139" + Random.Shared.Next(10_000_000, 99_999_999);
 
     private async Task<Guid> Ask(string notice, NoticeRecipient recipient, bool urgent = false, TimeSpan? until = null, Guid? id = null, string? key = null,
@@ -127,26 +144,19 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
     [Fact]
     public async Task At_night_only_emergencies_are_sent_and_what_nobody_needs_any_more_is_not_sent_in_the_morning()
     {
-        service.Clock.Advance(TimeSpan.FromHours(12));
-        try
-        {
-            var (asleep, urgent, late) = (Phone(), Phone(), Phone());
-            var waits = await Ask("scheduled", new(asleep, null));
-            var expires = await Ask("reminder", new(late, null), until: TimeSpan.FromHours(2));
-            await Is(await Ask("scheduled", new(urgent, null), urgent: true), "Sent");
-            await Task.Delay(1500);
-            service.Sms.TextsTo(asleep).Should().BeEmpty();
-            (await service.Count("notice where id = @waits and state = 'Waiting' and due_at::time = '00:00'", new { waits })).Should().Be(1, "eight in the morning in China");
-            service.Clock.Advance(TimeSpan.FromHours(10.1));
-            await Is(waits, "Sent");
-            await Is(expires, "Expired");
-            service.Sms.TextsTo(late).Should().BeEmpty();
-            (await service.Count("notice where id = @expires and recipient is null", new { expires })).Should().Be(1);
-        }
-        finally
-        {
-            service.Clock.Advance(TimeSpan.FromHours(1.9));
-        }
+        using var night = new Night(service.Clock);
+        var (asleep, urgent, late) = (Phone(), Phone(), Phone());
+        var waits = await Ask("scheduled", new(asleep, null));
+        var expires = await Ask("reminder", new(late, null), until: TimeSpan.FromHours(2));
+        await Is(await Ask("scheduled", new(urgent, null), urgent: true), "Sent");
+        await Task.Delay(1500);
+        service.Sms.TextsTo(asleep).Should().BeEmpty();
+        (await service.Count("notice where id = @waits and state = 'Waiting' and due_at::time = '00:00'", new { waits })).Should().Be(1, "eight in the morning in China");
+        night.Passes();
+        await Is(waits, "Sent");
+        await Is(expires, "Expired");
+        service.Sms.TextsTo(late).Should().BeEmpty();
+        (await service.Count("notice where id = @expires and recipient is null", new { expires })).Should().Be(1);
     }
 
     [Fact]
@@ -180,86 +190,65 @@ public sealed class NoticeTests(NoticeTests.Telling service) : IClassFixture<Not
     [Fact]
     public async Task News_of_an_appointment_takes_the_place_of_older_news_in_whatever_order_it_comes()
     {
-        service.Clock.Advance(TimeSpan.FromHours(12));
-        try
-        {
-            var (first, second) = (Phone(), Phone());
-            var (no, other) = ("U" + Random.Shared.Next(), "U" + Random.Shared.Next());
-            var reminder = await Ask("reminder", new(first, null), no: no, sequence: 7);
-            await Is(reminder, "Waiting");
-            var moved = await Ask("rescheduled", new(first, null), no: no, sequence: 8);
-            await Is(reminder, "Expired");
-            (await service.Count("notice where id = @reminder and recipient is null", new { reminder })).Should().Be(1);
-            // the older news comes last
-            var cancelled = await Ask("booking-cancelled", new(second, null), no: other, sequence: 9);
-            await Is(cancelled, "Waiting");
-            var late = await Ask("reminder", new(second, null), no: other, sequence: 8);
-            var newest = await Ask("scheduled", new(second, null), no: other, sequence: 10);
-            await Is(newest, "Waiting");
-            service.Clock.Advance(TimeSpan.FromHours(10.1));
-            await Is(moved, "Sent");
-            await Is(newest, "Sent");
-            service.Sms.TextsTo(first).Should().ContainSingle();
-            service.Sms.TextsTo(second).Should().HaveCount(2);
-            (await service.Count("notice where id = @late", new { late })).Should().Be(0);
-        }
-        finally
-        {
-            service.Clock.Advance(TimeSpan.FromHours(1.9));
-        }
+        using var night = new Night(service.Clock);
+        var (first, second) = (Phone(), Phone());
+        var (no, other) = ("U" + Random.Shared.Next(), "U" + Random.Shared.Next());
+        var reminder = await Ask("reminder", new(first, null), no: no, sequence: 7);
+        await Is(reminder, "Waiting");
+        var moved = await Ask("rescheduled", new(first, null), no: no, sequence: 8);
+        await Is(reminder, "Expired");
+        (await service.Count("notice where id = @reminder and recipient is null", new { reminder })).Should().Be(1);
+        // the older news comes last
+        var cancelled = await Ask("booking-cancelled", new(second, null), no: other, sequence: 9);
+        await Is(cancelled, "Waiting");
+        var late = await Ask("reminder", new(second, null), no: other, sequence: 8);
+        var newest = await Ask("scheduled", new(second, null), no: other, sequence: 10);
+        await Is(newest, "Waiting");
+        night.Passes();
+        await Is(moved, "Sent");
+        await Is(newest, "Sent");
+        service.Sms.TextsTo(first).Should().ContainSingle();
+        service.Sms.TextsTo(second).Should().HaveCount(2);
+        (await service.Count("notice where id = @late", new { late })).Should().Be(0);
     }
 
     [Fact]
     public async Task Silence_drops_all_that_waits_for_a_referral_and_what_comes_late_is_not_told_either()
     {
-        service.Clock.Advance(TimeSpan.FromHours(12));
-        try
-        {
-            var (dropped, told) = (Phone(), Phone());
-            var (no, other) = ("U" + Guid.NewGuid(), "U" + Guid.NewGuid());
-            var waiting = new[] { await Ask("accepted", new(dropped, null), no: no, sequence: 5), await Ask("reminder", new(dropped, null), no: no, sequence: 7) };
-            var stays = await Ask("scheduled", new(told, null), no: other, sequence: 5);
-            foreach (var id in waiting.Append(stays))
-                await Is(id, "Waiting");
-            var silence = await Silence(no, 9);
-            foreach (var id in waiting.Append(silence))
-                await Is(id, "Expired");
-            (await service.Count("notice where referral_no = @no and recipient is null", new { no })).Should().Be(3);
-            await Ask("accepted", new(dropped, null), urgent: true, no: no, sequence: 6);
-            await Ask("scheduled", new(dropped, null), urgent: true, no: no, sequence: 8);
-            await AllHeard();
-            (await service.Count("notice where referral_no = @no", new { no })).Should().Be(3, "what came late is not kept");
-            service.Clock.Advance(TimeSpan.FromHours(10.1));
-            await Is(stays, "Sent");
-            service.Sms.TextsTo(told).Should().ContainSingle();
-            service.Sms.TextsTo(dropped).Should().BeEmpty();
-        }
-        finally
-        {
-            service.Clock.Advance(TimeSpan.FromHours(1.9));
-        }
+        using var night = new Night(service.Clock);
+        var (dropped, told) = (Phone(), Phone());
+        var (no, other) = ("U" + Guid.NewGuid(), "U" + Guid.NewGuid());
+        var waiting = new[] { await Ask("accepted", new(dropped, null), no: no, sequence: 5), await Ask("reminder", new(dropped, null), no: no, sequence: 7) };
+        var stays = await Ask("scheduled", new(told, null), no: other, sequence: 5);
+        foreach (var id in waiting.Append(stays))
+            await Is(id, "Waiting");
+        var silence = await Silence(no, 9);
+        foreach (var id in waiting.Append(silence))
+            await Is(id, "Expired");
+        (await service.Count("notice where referral_no = @no and recipient is null", new { no })).Should().Be(3);
+        await Ask("accepted", new(dropped, null), urgent: true, no: no, sequence: 6);
+        await Ask("scheduled", new(dropped, null), urgent: true, no: no, sequence: 8);
+        await AllHeard();
+        (await service.Count("notice where referral_no = @no", new { no })).Should().Be(3, "what came late is not kept");
+        night.Passes();
+        await Is(stays, "Sent");
+        service.Sms.TextsTo(told).Should().ContainSingle();
+        service.Sms.TextsTo(dropped).Should().BeEmpty();
     }
 
     [Fact]
     public async Task Silence_that_is_heard_in_the_same_moment_as_what_it_is_about_wins()
     {
-        service.Clock.Advance(TimeSpan.FromHours(12));
-        try
+        using var night = new Night(service.Clock);
+        var numbers = Enumerable.Range(0, 50).Select(_ => "U" + Guid.NewGuid()).ToArray();
+        foreach (var no in numbers)
         {
-            var numbers = Enumerable.Range(0, 50).Select(_ => "U" + Guid.NewGuid()).ToArray();
-            foreach (var no in numbers)
-            {
-                await Ask("scheduled", new(Phone(), null), no: no, sequence: 3);
-                await Silence(no, 4);
-            }
-            await AllHeard();
-            (await service.Count("notice where referral_no = any (@numbers) and template = 'silence'", new { numbers })).Should().Be(numbers.Length);
-            (await service.Count("notice where referral_no = any (@numbers) and state <> 'Expired'", new { numbers })).Should().Be(0);
+            await Ask("scheduled", new(Phone(), null), no: no, sequence: 3);
+            await Silence(no, 4);
         }
-        finally
-        {
-            service.Clock.Advance(TimeSpan.FromHours(12));
-        }
+        await AllHeard();
+        (await service.Count("notice where referral_no = any (@numbers) and template = 'silence'", new { numbers })).Should().Be(numbers.Length);
+        (await service.Count("notice where referral_no = any (@numbers) and state <> 'Expired'", new { numbers })).Should().Be(0);
     }
 
     [Fact]

@@ -99,10 +99,7 @@ public sealed class ServeLineTests(Scheduling scheduling) : IClassFixture<Schedu
             await gate.OpenAsync();
             await gate.ExecuteAsync("select pg_advisory_lock(hashtextextended('gate of ' || @Code, 0))", new { hospital.Code });
             served = scheduling.Hears(frees);
-            await Eventually.Is(async () => (await scheduling.Database.Query<int>("""
-                select count(*)::int from pg_stat_activity
-                where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory' and query like 'with turn as%'
-                """)).Single() == 1, "the serving statement stands at the gate");
+            await scheduling.StandsAtAGate("with turn as%");
             await meanwhile();
         }
         await served;

@@ -50,10 +50,7 @@ public sealed class WaitingTests(Scheduling scheduling)
             await gate.ExecuteAsync("select pg_advisory_lock(hashtextextended(@Code || '/03.03/Slot', 0))", new { hospital.Code });
             // it stops at the line; who comes meanwhile becomes the next group
             var ahead = scheduling.Hears(A.Referral(hospital).Within(Scheduling.Monday.AddYears(1), Scheduling.Monday.AddYears(2)).Accepted());
-            await Eventually.Is(async () => (await scheduling.Database.Query<int>("""
-                select count(*)::int from pg_stat_activity
-                where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory' and query like '%pg_advisory_xact_lock(key)%'
-                """)).Single() == 1, "it stands before the line");
+            await scheduling.StandsAtAGate("%pg_advisory_xact_lock(key)%");
             heard = Task.WhenAll(ahead, scheduling.HearsAtOnce([routine.Accepted(), emergency.Accepted()]));
             // another institution's line is not held up by this one
             var elsewhere = scheduling.NewInstitution();

@@ -79,7 +79,7 @@ internal sealed class Recorder(
         {
             await using var transaction = await connection.BeginTransactionAsync();
             await WriteAttempts(connection, transaction, made, now);
-            await MoveFollowers(connection, transaction, [.. made.Where(a => !a.Answer!.Succeeded).Select(a => a.Message.Id)]);
+            await Followers.ComeWith(connection, transaction, [.. made.Where(a => !a.Answer!.Succeeded).Select(a => a.Message.Id)]);
             await GiveBack(connection, transaction, [.. attempts.Where(a => a.Answer is null).Select(a => a.Message.Id)]);
             var changes = await health.Note(connection, transaction, made, now);
             await transaction.CommitAsync();
@@ -121,20 +121,6 @@ internal sealed class Recorder(
             Steps = verdicts.Select(v => v.Step).ToArray(),
             DueAt = verdicts.Select(v => v.DueAt).ToArray(),
         }, transaction);
-    }
-
-    // In order: what stands behind one that failed is not due before it, or each turn would look through all of it for
-    // something to send, and hold up every endpoint that has its turn with it.
-    private static async Task MoveFollowers(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] failed)
-    {
-        if (failed.Length > 0)
-            await connection.ExecuteAsync("""
-                update message follower set due_at = m.due_at
-                from message m join endpoint e on e.id = m.endpoint_id
-                where m.id = any(@failed) and m.state = 'Waiting' and e.in_order
-                    and follower.endpoint_id = m.endpoint_id and follower.referral_id = m.referral_id and follower.state = 'Waiting'
-                    and follower.position > m.position and follower.due_at < m.due_at
-                """, new { failed }, transaction);
     }
 
     private static async Task GiveBack(NpgsqlConnection connection, NpgsqlTransaction transaction, Guid[] messages)

@@ -49,14 +49,7 @@ internal static class ResendMessage
             """, new { message, endpoint.Id, now }, transaction);
         if (found == 0)
             return new Problem(Problems.NotFound);
-        await connection.ExecuteAsync("""
-            -- in order: what waits behind it comes with it
-            update message follower set due_at = @now
-            from message m join endpoint e on e.id = m.endpoint_id
-            where m.id = @message and e.in_order
-                and follower.endpoint_id = m.endpoint_id and follower.referral_id = m.referral_id and follower.state = 'Waiting'
-                and follower.position > m.position and follower.due_at > @now
-            """, new { message, now }, transaction);
+        await Followers.ComeWith(connection, transaction, message);
         await Audit.Done(connection, transaction, caller, "message.resend", message);
         return new KeptAnswer(StatusCodes.Status202Accepted, JsonSerializer.Serialize(new TestAnswer(message), Json.Lenient), null,
             $"/v1/endpoints/{endpoint.Id}/attempts?message={message}");

@@ -111,11 +111,9 @@ internal static class ServeLine
         return served;
     }
 
-    /// <summary>Books once for each of them, in this order and in one round trip; returns who was served. The lines were passed.</summary>
+    /// <summary>Books once for each of them, at least one, in this order and in one round trip; returns who was served. The lines were passed.</summary>
     public static async Task<IReadOnlyList<Guid>> Serve(Change change, IReadOnlyList<Ask> asking)
     {
-        if (asking.Count == 0)
-            return [];
         await using var batch = new NpgsqlBatch(change.Connection, change.Transaction);
         var offers = asking.Select(ask => (Ask: ask, Id: Guid.NewGuid(), Code: AppointmentCodes.New())).ToArray();
         foreach (var (ask, id, code) in offers)

@@ -71,6 +71,12 @@ public sealed class Scheduling : IAsyncLifetime
         await Database.DisposeAsync();
     }
 
+    /// <summary>Returns when the one statement that is like this waits for a lock that the test has taken.</summary>
+    public Task StandsAtAGate(string statement) => Eventually.Is(async () => (await Database.Query<int>("""
+        select count(*)::int from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'advisory' and query like @statement
+        """, new { statement })).Single() == 1, $"'{statement}' stands at the gate");
+
     internal Institution NewInstitution() => new(this, "T" + Guid.NewGuid().ToString("n")[..17].ToUpperInvariant());
 
     /// <summary>Publishes events of the referral service without waiting for their effect.</summary>
