@@ -38,6 +38,8 @@ try
     var usage = new Usage(alliance);
     if (Text("--only") is "reads")
     {
+        // all that came so far went its whole way: an empty worklist is none
+        await steps.Stock(500);
         await Reads(steps, usage, pg8, "");
         return await Judged();
     }

@@ -6,23 +6,29 @@ using Xunit.Abstractions;
 namespace SchedulingService.Tests;
 
 /// <summary>
-/// Random histories that several desks make of one hospital at the same moment, with slots, reserved slots and beds. No
-/// order can be foretold, so there is no model: at the end the database is asked whether any rule was broken.
+/// Random histories that several desks make of one hospital at the same moment, with slots, reserved slots and beds, while
+/// more than a day passes: holds end, and who waits too long moves up. No order can be foretold, so there is no model: at
+/// the end the database is asked whether any rule was broken.
 /// </summary>
 public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHelper output) : IClassFixture<Scheduling>
 {
-    private const int Desks = 8, Steps = 80, Clinics = 3;
+    private const int Desks = 8, Steps = 80, Clinics = 3, Jumps = 6;
     private const string Department = "03.03";
+
+    // urgent ones wait too long after a day
+    private static readonly TimeSpan Jump = TimeSpan.FromHours(5);
 
     public static TheoryData<int> Seeds => [.. Environment.GetEnvironmentVariable("REFERRAL_TEST_SEED") is { } seed ? [int.Parse(seed)] : Enumerable.Range(1, 3)];
 
     [Theory, MemberData(nameof(Seeds))]
     public async Task However_many_desks_work_at_once_no_rule_is_broken(int seed)
     {
+        // a Monday of its own: what the history before it left to the clock is over
+        scheduling.Clock.Advance(Scheduling.Monday.AddDays(7 * (int)((scheduling.Clock.GetUtcNow() - Scheduling.Monday).TotalDays / 7 + 1)) - scheduling.Clock.GetUtcNow());
         var hospital = scheduling.NewInstitution();
         var clinics = Enumerable.Range(0, Clinics).Select(_ => scheduling.NewInstitution()).ToList();
         await Quota(hospital, 2);
-        var shared = new Shared(hospital, clinics, await hospital.Ward(beds: 2));
+        var shared = new Shared(hospital, clinics, await hospital.Ward(beds: 2), scheduling.Clock.GetUtcNow());
         var desks = Enumerable.Range(0, Desks).Select(n => new Desk(scheduling, shared, new Random(seed * 100 + n))).ToList();
 
         await Task.WhenAll(desks.Select(desk => desk.Works(Steps)));
@@ -31,6 +37,7 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
         shared.Faults.Should().BeEmpty("seed {0}", seed);
         var patients = desks.SelectMany(d => d.Patients).ToList();
         await ComesToRest(hospital, patients);
+        output.WriteLine($"{(await scheduling.Database.Query<int>("select count(*)::int from waiting where institution = @Code and aged_at is not null", new { hospital.Code })).Single(),4} wait for too long");
         await EveryRuleHolds(hospital, seed);
 
         await scheduling.HearsAtOnce(patients.Where(p => !p.Over).Select(p => p.Referral.Cancelled()));
@@ -56,10 +63,18 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
               and not exists (select from waiting w where w.referral_id = n.referral_id)
             """, new { hospital.Code })).ToHashSet();
         await scheduling.HearsAtOnce(patients.Where(p => lost.Contains(p.Referral.Id)).Select(p => p.Referral.BookingCancelled()));
+        await Eventually.Is(async () => (await scheduling.Database.Query<string>(Overlooked, new { hospital.Code, Now = scheduling.Clock.GetUtcNow() })).Count == 0,
+            "who has waited too long is found");
         // whoever was passed over while he was being changed is found by a round
         await scheduling.ServesPassedOver();
         await Eventually.Is(async () => (await WaitInVain(hospital)).Count == 0, "nobody waits while a place is free that fits him");
     }
+
+    private const string Overlooked = """
+        select referral_id::text from waiting
+        where institution = @Code and aged_at is null
+          and since <= @Now - case rank / 2 when 0 then interval '4 hours' when 1 then interval '1 day' else interval '3 days' end
+        """;
 
     private async Task EveryRuleHolds(Institution hospital, int seed)
     {
@@ -97,6 +112,12 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
             where b.institution = @Code and s.reserved_for is not null and b.state in ('Held', 'Booked', 'Used')
               and (not n.contracted or b.pool_week is distinct from date_trunc('week', s.starts_at at time zone 'Asia/Shanghai')::date)
             """);
+        await Never("nobody is overlooked who waited too long", Overlooked);
+        await Never("who has a contract or waited too long stands before the others of his priority, and nobody else does", """
+            select referral_id::text from waiting w join need n using (referral_id)
+            where w.institution = @Code and w.rank <> case n.priority when 'Emergency' then 0 when 'Urgent' then 2 else 4 end
+                + case when n.contracted or w.aged_at is not null then 0 else 1 end
+            """);
         (await WaitInVain(hospital)).Should().BeEmpty("nobody waits while a place is free that fits him (seed {0})", seed);
     }
 
@@ -106,7 +127,7 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
         from waiting w join need n using (referral_id)
         join slot s on n.resource = 'Slot' and s.institution = n.receiver and s.department = n.department and s.resource = 'Slot'
         where n.receiver = @Code and s.taken < s.capacity and s.withdrawn_at is null
-          and s.starts_at between greatest(n.window_from, @Now) and n.window_until
+          and s.starts_at >= greatest(n.window_from, @Now) and (s.starts_at <= n.window_until or n.window_until < @Now)
           and not exists (select from booking b where b.referral_id = n.referral_id and b.slot_id = s.id)
           and (s.reserved_for is null or n.contracted and (
                 select count(*) from booking b join need other using (referral_id)
@@ -126,8 +147,9 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
         (await hospital.Registrar.Command("/v1/pools/quota", new { department = Department, resource = "Slot", perWeek })).EnsureSuccessStatusCode();
 
     /// <summary>What all desks see.</summary>
-    private sealed class Shared(Institution hospital, IReadOnlyList<Institution> clinics, Guid ward)
+    private sealed class Shared(Institution hospital, IReadOnlyList<Institution> clinics, Guid ward, DateTimeOffset start)
     {
+        public DateTimeOffset Start => start;
         public Institution Hospital => hospital;
         public IReadOnlyList<Institution> Clinics => clinics;
         public Guid Ward => ward;
@@ -135,7 +157,9 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
         public ConcurrentQueue<string> Beds { get; } = new(["01", "02"]);
         public ConcurrentQueue<string> Faults { get; } = [];
         public ConcurrentDictionary<string, int> Done { get; } = [];
-        private int _beds = 2;
+        private int _beds = 2, _steps;
+        /// <summary>Whether time passes with this step of any desk.</summary>
+        public bool TimePasses() => Interlocked.Increment(ref _steps) % (Desks * Steps / Jumps) == 0;
         public string NewBed() => Interlocked.Increment(ref _beds).ToString("00");
     }
 
@@ -156,7 +180,13 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
         public async Task Works(int steps)
         {
             for (var step = 0; step < steps; step++)
+            {
                 await Step();
+                if (!shared.TimePasses())
+                    continue;
+                scheduling.Clock.Advance(Jump);
+                Count("time passes");
+            }
         }
 
         private async Task Step()
@@ -235,7 +265,7 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
 
         private async Task Accept()
         {
-            var from = Scheduling.Monday.AddDays(random.Next(0, 12));
+            var from = shared.Start.AddDays(random.Next(0, 12));
             var referral = A.Referral(shared.Hospital, shared.Clinics[random.Next(Clinics)]).Within(from, from.AddDays(random.Next(1, 12)));
             var bed = random.Next(3) == 0;
             if (bed)
@@ -251,7 +281,7 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
 
         private async Task Publish()
         {
-            var startsAt = Scheduling.Monday.AddDays(random.Next(2, 22)).AddMinutes(random.Next(600));
+            var startsAt = shared.Start.AddDays(random.Next(2, 22)).AddMinutes(random.Next(600));
             var reserved = random.Next(5) < 2;
             var slot = new
             {

@@ -129,6 +129,22 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
     }
 
     [Fact]
+    public async Task Beds_of_a_set_are_told_as_free_once_a_referral_names_it()
+    {
+        var (clinic, set) = (scheduling.NewInstitution(), "Set" + Guid.NewGuid().ToString("n")[..8]);
+        var ward = await clinic.Ward(beds: 2, department: "21");
+        // opened before sets were looked at
+        await scheduling.Database.Execute("update ward set eligibility = @set where id = @ward", new { ward, set });
+        await Eventually.Is(() => Task.FromResult(Told("Bed") == 0 && Told("Ward") <= 0), "they are no beds for everybody, and nobody's yet");
+
+        await scheduling.Hears(A.Referral(scheduling.NewInstitution()).Needs("Ward", set).Department("21").Accepted());
+
+        await Eventually.Is(() => Task.FromResult(Told("Ward") == 2), "there are patients for them now");
+
+        int Told(string resource) => scheduling.ToldOf(clinic, resource);
+    }
+
+    [Fact]
     public async Task A_ward_of_a_misspelt_set_says_that_it_takes_nobody_until_it_is_bound_with_the_right_one()
     {
         var (clinic, hospital, ward) = await Bound();
@@ -138,12 +154,18 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
         await scheduling.Hears(stroke.Accepted());
         (await scheduling.Waits(stroke)).Should().BeTrue();
         (await TakesNobody()).Should().Equal(true, true);
+        (await Free()).Should().Be(0, "a bed that nobody gets is no capacity");
 
         var bound = await clinic.Registrar.Command($"/v1/wards/{ward}/bind", Binding(hospital, Joint)).Json();
 
         bound.GetProperty("served").GetInt32().Should().Be(1);
         (await scheduling.Bookings(stroke)).Single().Resource.Should().Be("Ward");
         (await TakesNobody()).Should().Equal(false, false);
+        var beds = (await clinic.Registrar.GetAsync($"/v1/wards/{ward}").Json()).GetProperty("beds").GetArrayLength();
+        (await Free()).Should().Be(beds - 1, "one of them is taken now");
+
+        async Task<int> Free() =>
+            (await clinic.Registrar.GetAsync("/v1/capacity").Json()).GetProperty("beds").EnumerateArray().Sum(b => b.GetProperty("free").GetInt32());
 
         async Task<IEnumerable<bool>> TakesNobody() =>
         [
@@ -163,9 +185,7 @@ public sealed class JointWardTests(Scheduling scheduling) : IClassFixture<Schedu
 
         await Eventually.Is(() => Task.FromResult(Free("Bed") == 0 && Free("Ward") == 2), "they are told as those of a joint ward");
 
-        int Free(string resource) => scheduling.SaidOfCapacity(clinic)
-            .LastOrDefault(b => b.GetProperty("data").GetProperty("resource").GetString() == resource) is { ValueKind: System.Text.Json.JsonValueKind.Object } said
-                ? said.GetProperty("data").GetProperty("free").EnumerateArray().Sum(d => d.GetProperty("count").GetInt32()) : -1;
+        int Free(string resource) => scheduling.ToldOf(clinic, resource);
     }
 
     [Theory]

@@ -2,6 +2,7 @@ using Dapper;
 using Npgsql;
 using SchedulingService.Http;
 using SchedulingService.Slots;
+using SchedulingService.Wards;
 using ServiceDefaults.Auth;
 using ServiceDefaults.Http;
 
@@ -23,7 +24,7 @@ internal sealed record FreeOnDay
 internal sealed record FreeBeds
 {
     public required string Department { get; init; }
-    /// <summary>The set a patient must belong to, e.g. RehabJointWard; absent: open to everybody.</summary>
+    /// <summary>The set a patient must belong to, e.g. RehabJointWard; absent: open to everybody. Beds for a set that no referral names are not free for anybody.</summary>
     public string? Eligibility { get; init; }
     public required int Free { get; init; }
     public required int Beds { get; init; }
@@ -56,7 +57,7 @@ internal static class GetCapacity
         order by 3, 1, 2;
 
         select wd.department, wd.eligibility, count(*)::int as beds,
-               count(*) filter (where not exists (
+               count(*) filter (where not ({EligibilitySets.TakesNobody}) and not exists (
                    select from booking k where k.bed_id = b.id and k.during && tstzrange(@Now, null)))::int as free
         from ward wd
         join bed b on b.ward_id = wd.id and b.withdrawn_at is null

@@ -4,6 +4,7 @@ using Referrals.Contracts;
 using SchedulingService.Slots;
 using SchedulingService.Timers;
 using SchedulingService.Waiting;
+using SchedulingService.Wards;
 using ServiceDefaults;
 
 namespace SchedulingService.Capacity;
@@ -66,7 +67,8 @@ internal sealed class TellCapacity(Changes changes, IConfiguration configuration
         join ward wd on wd.institution = k.institution and wd.department = k.department
                    and k.resource = {Fitting.WardResource}
         join bed b on b.ward_id = wd.id and b.withdrawn_at is null
-        where not exists (select from booking x where x.bed_id = b.id and x.during && tstzrange(@Now, null))
+        where not ({EligibilitySets.TakesNobody})
+          and not exists (select from booking x where x.bed_id = b.id and x.during && tstzrange(@Now, null))
         group by 1, 2, 3
         order by 1, 2, 3, 4
         """;

@@ -10,8 +10,8 @@ namespace SchedulingService.Wards;
 /// </summary>
 internal static class EligibilitySets
 {
-    /// <summary>Whether no referral names the set of the ward <c>w</c>.</summary>
-    public const string TakesNobody = "w.eligibility is not null and not exists (select from eligibility_set s where s.name = w.eligibility)";
+    /// <summary>Whether no referral names the set of the ward <c>wd</c>.</summary>
+    public const string TakesNobody = "wd.eligibility is not null and not exists (select from eligibility_set e where e.name = wd.eligibility)";
 
     /// <summary>Remembers what was heard; each name once.</summary>
     public static Task Meet(Change change, string[] names) => names.Length == 0 ? Task.CompletedTask

@@ -78,7 +78,7 @@ internal static class GetWard
         return await connection.QuerySingleOrDefaultAsync<Row>($"""
             select id, institution, department, name, eligibility, {EligibilitySets.TakesNobody} as takes_nobody,
                    hospital, director, head_nurse, place, version
-            from ward w where id = @id
+            from ward wd where id = @id
             """, new { id });
     }
 

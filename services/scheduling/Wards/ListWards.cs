@@ -32,16 +32,16 @@ internal static class ListWards
             """{"items":[{"id":"5d0b8a44-7c55-4c8e-9a8d-0d4f3f0f7b02","institution":"12210681DEM0001022","department":"21","name":"前阳康复联合病房","eligibility":"RehabJointWard","takesNobody":false,"beds":8,"free":5,"occupied":2}]}""");
 
     private const string Select = $"""
-        select w.id, w.institution, w.department, w.name, w.eligibility, {EligibilitySets.TakesNobody} as takes_nobody, count(b.id)::int as beds,
+        select wd.id, wd.institution, wd.department, wd.name, wd.eligibility, {EligibilitySets.TakesNobody} as takes_nobody, count(b.id)::int as beds,
                (count(b.id) filter (where k.id is null))::int as free,
                (count(b.id) filter (where k.state = 'Used'))::int as occupied
-        from ward w
-        left join bed b on b.ward_id = w.id and b.withdrawn_at is null
+        from ward wd
+        left join bed b on b.ward_id = wd.id and b.withdrawn_at is null
         -- a bed has one booking at a time, so this doubles no row
         left join booking k on k.bed_id = b.id and k.state in ('Held', 'Booked', 'Used')
-        where w.institution = @institution and (w.name, w.id) > (@afterName, @afterId)
-        group by w.id
-        order by w.name, w.id
+        where wd.institution = @institution and (wd.name, wd.id) > (@afterName, @afterId)
+        group by wd.id
+        order by wd.name, wd.id
         limit @rows
         """;
 

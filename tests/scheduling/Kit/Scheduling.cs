@@ -144,6 +144,11 @@ public sealed class Scheduling : IAsyncLifetime
     internal IReadOnlyList<JsonElement> SaidOfCapacity(Institution institution) =>
         _capacity.TryGetValue(institution.Code, out var said) ? [.. said.OrderBy(b => b.GetProperty("time").GetDateTimeOffset())] : [];
 
+    /// <summary>Free places of a kind as they were told last; -1 where nothing was.</summary>
+    internal int ToldOf(Institution institution, string resource) => SaidOfCapacity(institution)
+        .LastOrDefault(b => b.GetProperty("data").GetProperty("resource").GetString() == resource) is { ValueKind: JsonValueKind.Object } said
+            ? said.GetProperty("data").GetProperty("free").EnumerateArray().Sum(d => d.GetProperty("count").GetInt32()) : -1;
+
     internal async Task<IReadOnlyList<BookingRow>> Bookings(AReferral referral) => await Database.Query<BookingRow>("""
         select id, slot_id, bed_id, resource, state, leg, starts_at, version from booking
         where referral_id = @Id order by created_at, state
