@@ -129,7 +129,7 @@ public static class Defaults
             if (problem.Type == Problems.Internal)
                 log.LogError("{Method} {Route} failed: {Fault}", http.Request.Method, Route(http), Describe(e));
             else
-                log.LogWarning("{Method} {Route}: {Code} ({Fault})", http.Request.Method, Route(http), problem.Type.Code, e.GetType().Name);
+                log.LogWarning("{Method} {Route}: {Code} ({Fault})", http.Request.Method, Route(http), problem.Type.Code, Kinds(e));
             http.Response.Clear();
             await Problems.Write(http, problem);
         }
@@ -138,6 +138,9 @@ public static class Defaults
     // type and stack, and PostgreSQL's code: messages may quote a patient's values
     private static string Describe(Exception e) =>
         e.GetType().Name + (e is PostgresException p ? $" {p.SqlState} {p.ConstraintName}" : "") + "\n" + e.StackTrace;
+
+    // the exception and what it came of
+    private static string Kinds(Exception e) => e.InnerException is { } inner ? $"{e.GetType().Name} < {Kinds(inner)}" : e.GetType().Name;
 
     private static string Route(HttpContext http) =>
         (http.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "(no route)";

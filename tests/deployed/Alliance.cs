@@ -27,6 +27,16 @@ public class Alliance : IAsyncDisposable
     public Service Notification { get; private set; } = null!;
     public IReadOnlyList<Service> Services => [Referral, Scheduling, Notification];
 
+    /// <summary>Instances beyond the first of each, those that ended among them.</summary>
+    public IReadOnlyList<Service> Others
+    {
+        get
+        {
+            lock (_others)
+                return [.. _others];
+        }
+    }
+
     /// <summary>When it was healed last: what happened before is an earlier test's.</summary>
     public DateTimeOffset Began { get; private set; }
 

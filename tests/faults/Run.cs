@@ -64,7 +64,7 @@ internal sealed class Run(Options options, Action<string> say)
         foreach (var finding in outcome.Findings.Distinct().Take(12))
             say("   !! " + finding);
         if (outcome.Findings.Count > 0)
-            foreach (var service in _alliance!.Services)
+            foreach (var service in _alliance!.Services.Concat(_alliance.Others))
                 say(service.Tail(6));
         // what this case broke is no matter of the next one
         if (@case.Alone || outcome.Findings.Count > 0)

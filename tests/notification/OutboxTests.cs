@@ -52,25 +52,73 @@ public sealed class OutboxTests
         var heard = new Heard();
         await using var app = await Started(database, heard);
 
-        // each row is committed by itself and handed over, faster than they go out
-        const int Many = 6000;
-        var sent = A.Referral().Next(ReferralEvents.Accepted, f => f with { State = ReferralState.Accepted });
-        var rows = await database.Query<OutboxMessage>("""
-            insert into outbox (message_id, exchange, routing_key, body) select gen_random_uuid(), @Exchange, @Type, @Body from generate_series(1, @Many)
-            returning id, message_id, exchange, routing_key, body
-            """, new { sent.Exchange, sent.Type, sent.Body, Many });
+        // handed over faster than they go out
+        var rows = await Stored(database, 6000);
         app.Services.GetRequiredService<Outbox>().Committed(rows);
 
-        await Eventually.Is(async () => (await database.Query<long>("select count(*) from outbox"))[0] == 0, "all of them left the outbox", 30);
-        await Eventually.Is(() => Task.FromResult(heard.Select(d => d.MessageId).Distinct().Count() == Many), "each was heard", 30);
+        await AreHeard(rows, database, heard);
         await app.StopAsync();
     }
 
-    private static async Task<WebApplication> Started(TestDatabase database, Heard heard)
+    [Fact]
+    public async Task What_one_instance_has_in_memory_and_another_takes_for_left_behind_is_heard_all_the_same()
+    {
+        await using var database = await TestDatabase.Create("notification", typeof(Program).Assembly);
+        var (heard, broker) = (new Heard(), await Servers.NewVirtualHost());
+        await using var app = await Started(database, heard, broker);
+        await using var other = await Started(database, heard, broker);
+
+        var rows = await Stored(database, 2000, age: TimeSpan.FromMinutes(1));
+        app.Services.GetRequiredService<Outbox>().Committed(rows);
+
+        await AreHeard(rows, database, heard);
+        await app.StopAsync();
+        await other.StopAsync();
+    }
+
+    [Fact]
+    public async Task What_was_published_and_could_not_be_removed_is_published_again_under_its_id()
+    {
+        await using var database = await TestDatabase.Create("notification", typeof(Program).Assembly);
+        var heard = new Heard();
+        await using var app = await Started(database, heard);
+        await database.Execute("""
+            create function stays() returns trigger language plpgsql as $$ begin raise exception 'not now'; end $$;
+            create trigger stays before delete on outbox for each row execute function stays()
+            """);
+
+        var rows = await Stored(database, 10);
+        app.Services.GetRequiredService<Outbox>().Committed(rows);
+        await Eventually.Is(() => Task.FromResult(heard.Select(d => d.MessageId).Distinct().Count() == rows.Count), "each was published from memory");
+        (await database.Query<long>("select count(*) from outbox"))[0].Should().Be(rows.Count);
+        heard.Clear();
+        await database.Execute("drop function stays() cascade");
+
+        await AreHeard(rows, database, heard);
+        await app.StopAsync();
+    }
+
+    private static async Task<IReadOnlyList<OutboxMessage>> Stored(TestDatabase database, int count, TimeSpan age = default)
+    {
+        var sent = A.Referral().Next(ReferralEvents.Accepted, f => f with { State = ReferralState.Accepted });
+        return await database.Query<OutboxMessage>("""
+            insert into outbox (message_id, exchange, routing_key, body, created_at)
+            select gen_random_uuid(), @Exchange, @Type, @Body, now() - @age from generate_series(1, @count)
+            returning id, message_id, exchange, routing_key, body
+            """, new { sent.Exchange, sent.Type, sent.Body, count, age });
+    }
+
+    private static async Task AreHeard(IReadOnlyList<OutboxMessage> rows, TestDatabase database, Heard heard)
+    {
+        await Eventually.Is(async () => (await database.Query<long>("select count(*) from outbox"))[0] == 0, "all of them left the outbox", 30);
+        await Eventually.Is(() => Task.FromResult(!rows.Select(r => (Guid?)r.MessageId).Except(heard.Select(d => d.MessageId)).Any()), "each was heard", 30);
+    }
+
+    private static async Task<WebApplication> Started(TestDatabase database, Heard heard, string? broker = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration["ConnectionStrings:Database"] = database.App;
-        builder.Configuration["RabbitMq:Uri"] = await Servers.NewVirtualHost();
+        builder.Configuration["RabbitMq:Uri"] = broker ?? await Servers.NewVirtualHost();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton(heard);
         builder.AddDatabase();

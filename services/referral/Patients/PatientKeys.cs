@@ -32,7 +32,8 @@ internal sealed class PatientKeys
         _current = From(Keys.Read(configuration, "Patients:KeyFile"));
         var others = configuration.GetSection("Patients:OtherKeyFiles").GetChildren().Select(file => From(Keys.Read(configuration, file.Path)));
         _all = [_current, .. others.Where(k => k.Id != _current.Id)];
-        _index = new(() => IndexKey(database));
+        // not remembered when it fails: a database that is away at the first patient would keep out all that come after
+        _index = new(() => IndexKey(database), LazyThreadSafetyMode.PublicationOnly);
     }
 
     private static ServiceKey From(byte[] secret) => new(

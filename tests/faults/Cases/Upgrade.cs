@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Deployed;
 using ServiceDefaults.Storage;
 using TestKit;
@@ -40,10 +39,11 @@ internal static class Upgrade
     // events of the next version: a member more, and a type nobody here knows
     private static async Task Newer(Scene scene)
     {
-        await using var wire = await Wire.Listen(scene.Alliance.RabbitMq, "referral-events");
         var work = new Work(scene);
         var id = await work.Submit() ?? throw new InvalidOperationException("nothing was submitted");
-        // on its way to the outbox each event gets members that only the next version knows
+        // while the broker is away events wait in the table, and go out as they stand there: each gets members that only
+        // the next version knows
+        await scene.Alliance.StopBroker();
         await scene.Referral.Database.Execute("""
             create function test_newer() returns trigger language plpgsql as $$
             begin
@@ -53,10 +53,16 @@ internal static class Upgrade
             create trigger test_newer before insert on outbox for each row execute function test_newer()
             """);
         await work.Move(id, "accept", Alliance.Tertiary, new { department = "03.03" });
+        await scene.Alliance.StartBroker();
         await work.Booked(id);
         await scene.Referral.Database.Execute("drop function test_newer() cascade");
-        await scene.Eventually(() => Task.FromResult(wire.All.Any(h => JsonNode.Parse(h.Body)!["nextversion"] is not null)), "an event of the next version is on the wire", 10);
-        var known = wire.All[0];
-        await wire.Repeat([known with { Type = "referral.up.reincarnated" }]);
+        await scene.Eventually(async () => await Scene.Count(scene.Notification,
+            "select count(*) from event where referral_id = @id and type like '%.accepted' and body::jsonb -> 'data' ? 'brandNewMember'", new { id }) == 1,
+            "an event of the next version stands in the log", 30);
+
+        await using var wire = await Wire.Listen(scene.Alliance.RabbitMq, "referral-events");
+        await work.Submit();
+        await scene.Eventually(() => Task.FromResult(wire.All.Count > 0), "an event is on the wire", 10);
+        await wire.Repeat([wire.All[0] with { Type = "referral.up.reincarnated" }]);
     }
 }

@@ -51,6 +51,20 @@ public sealed class KeyRotationTests : IAsyncLifetime
     });
 
     [Fact]
+    public async Task What_kept_the_first_patient_out_after_a_start_keeps_out_no_other()
+    {
+        await using var started = await With(Issuer.Shared.SecretFile, other: null);
+        var slip = A.UpwardSlip(change: slip => slip["patient"] = new JsonObject { ["name"] = "王重来", ["sex"] = "1", ["birthDate"] = "1990-03-07", ["idNo"] = IdNo });
+        Task<HttpResponseMessage> Submit() => started.As(Issuer.Shared.Token(ReferralHost.Township)).Command("/v1/referrals?submit=true", slip);
+        await _host.Database.Execute("alter table service_key rename to service_key_away");
+        ((int)(await Submit()).StatusCode).Should().BeGreaterThanOrEqualTo(500, "the key of the index cannot be read");
+
+        await _host.Database.Execute("alter table service_key_away rename to service_key");
+
+        (await Submit()).StatusCode.Should().Be(HttpStatusCode.Created);
+    }
+
+    [Fact]
     public async Task Old_and_new_key_are_both_readable_while_it_is_turned_and_the_old_one_is_not_needed_afterwards()
     {
         var first = await Patient("张旋转", IdNo);
