@@ -24,7 +24,7 @@ public sealed class ConcurrentHistoryTests(Scheduling scheduling, ITestOutputHel
     public async Task However_many_desks_work_at_once_no_rule_is_broken(int seed)
     {
         // a Monday of its own: what the history before it left to the clock is over
-        scheduling.Clock.Advance(Scheduling.Monday.AddDays(7 * (int)((scheduling.Clock.GetUtcNow() - Scheduling.Monday).TotalDays / 7 + 1)) - scheduling.Clock.GetUtcNow());
+        scheduling.NextMondayComes();
         var hospital = scheduling.NewInstitution();
         var clinics = Enumerable.Range(0, Clinics).Select(_ => scheduling.NewInstitution()).ToList();
         await Quota(hospital, 2);

@@ -20,7 +20,7 @@ public sealed class HistoryTests(Scheduling scheduling, ITestOutputHelper output
     {
         var random = new Random(seed);
         // a Monday of its own: what the history before it left to the clock is over
-        scheduling.Clock.Advance(Scheduling.Monday.AddDays(7 * (int)((scheduling.Clock.GetUtcNow() - Scheduling.Monday).TotalDays / 7 + 1)) - scheduling.Clock.GetUtcNow());
+        scheduling.NextMondayComes();
         var hospital = scheduling.NewInstitution();
         var clinics = Enumerable.Range(0, Clinics).Select(_ => scheduling.NewInstitution()).ToList();
         var ward = await hospital.Ward(beds: 1);

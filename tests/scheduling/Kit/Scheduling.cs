@@ -26,6 +26,13 @@ public sealed class Scheduling : IAsyncLifetime
     public TestDatabase Database { get; private set; } = null!;
     public TestClock Clock { get; } = new(Monday);
 
+    /// <summary>Advances the clock to the first moment of the next week that begins as <see cref="Monday"/> does.</summary>
+    public void NextMondayComes()
+    {
+        var now = Clock.GetUtcNow();
+        Clock.Advance(Monday.AddDays(7 * (int)((now - Monday).TotalDays / 7 + 1)) - now);
+    }
+
     /// <summary>The round that serves whoever was passed over.</summary>
     public Task ServesPassedOver() => Host.Services.GetRequiredService<Waiting.ServePassedOver>().Round.Look(CancellationToken.None);
 
