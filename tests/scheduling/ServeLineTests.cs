@@ -93,11 +93,8 @@ public sealed class ServeLineTests(Scheduling scheduling) : IClassFixture<Schedu
     private async Task WhileServing(Institution hospital, ReferralEvent frees, Func<Task> meanwhile)
     {
         Task served;
-        // without a pool its end opens the gate, whatever happens
-        await using (var gate = new NpgsqlConnection(scheduling.Database.Super + ";Pooling=false"))
+        await using (await scheduling.Gate("gate of " + hospital.Code))
         {
-            await gate.OpenAsync();
-            await gate.ExecuteAsync("select pg_advisory_lock(hashtextextended('gate of ' || @Code, 0))", new { hospital.Code });
             served = scheduling.Hears(frees);
             await scheduling.StandsAtAGate("with turn as%");
             await meanwhile();

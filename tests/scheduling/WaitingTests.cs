@@ -1,6 +1,4 @@
 using System.Text.Json;
-using Dapper;
-using Npgsql;
 using Referrals.Contracts;
 
 namespace SchedulingService.Tests;
@@ -43,11 +41,8 @@ public sealed class WaitingTests(Scheduling scheduling)
         while (string.CompareOrdinal(routine.Id.ToString(), emergency.Id.ToString()) > 0);
 
         Task heard;
-        // without a pool its end lets go, whatever happens
-        await using (var gate = new NpgsqlConnection(scheduling.Database.Super + ";Pooling=false"))
+        await using (await scheduling.Gate(hospital.Code + "/03.03/Slot"))
         {
-            await gate.OpenAsync();
-            await gate.ExecuteAsync("select pg_advisory_lock(hashtextextended(@Code || '/03.03/Slot', 0))", new { hospital.Code });
             // it stops at the line; who comes meanwhile becomes the next group
             var ahead = scheduling.Hears(A.Referral(hospital).Within(Scheduling.Monday.AddYears(1), Scheduling.Monday.AddYears(2)).Accepted());
             await scheduling.StandsAtAGate("%pg_advisory_xact_lock(key)%");

@@ -62,12 +62,12 @@ internal static class Reconcile
                 served.UnionWith(await ServeLine.Serve(change, line));
         }
         await Serve(change, [.. joined.Select(j => plans[j.ReferralId])], served, trace);
-        foreach (var (need, cause) in joined.Where(j => j.IsNew && !served.Contains(j.ReferralId)).Select(j => (plans[j.ReferralId].Need, plans[j.ReferralId].Event)))
+        foreach (var plan in joined.Where(j => j.IsNew && !served.Contains(j.ReferralId)).Select(j => plans[j.ReferralId]))
         {
-            using var _ = trace(cause);
-            await change.Say(SchedulingEvents.NoCapacity, need, new()
+            using var _ = trace(plan.Event);
+            await change.Say(SchedulingEvents.NoCapacity, plan.Need, new()
             {
-                Leg = need.Leg, Institution = need.Receiver, Department = need.Department, Resource = need.Resource,
+                Leg = plan.Need.Leg, Institution = plan.Need.Receiver, Department = plan.Need.Department, Resource = plan.Need.Resource,
             });
         }
     }

@@ -7,12 +7,8 @@ using static ReferralService.Tests.Notices.TellingHost;
 namespace ReferralService.Tests.Notices;
 
 /// <summary>What a patient hears of the end of a referral, and where silence is better.</summary>
-public sealed class NoticesOfTheEndTests(TellingHost host) : IClassFixture<TellingHost>, IAsyncLifetime
+public sealed class NoticesOfTheEndTests(TellingHost host) : IClassFixture<TellingHost>
 {
-    public Task InitializeAsync() => host.BecomeReal();
-
-    public Task DisposeAsync() => Task.CompletedTask;
-
     [Fact]
     public async Task Who_need_not_come_any_more_hears_it_and_of_a_death_or_a_mistake_nobody_is_told()
     {

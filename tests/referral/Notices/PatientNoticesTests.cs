@@ -8,12 +8,8 @@ using static ReferralService.Tests.Notices.TellingHost;
 namespace ReferralService.Tests.Notices;
 
 /// <summary>Whom this service asks to be told what, and what it gives away by it.</summary>
-public sealed class PatientNoticesTests(TellingHost host) : IClassFixture<TellingHost>, IAsyncLifetime
+public sealed class PatientNoticesTests(TellingHost host) : IClassFixture<TellingHost>
 {
-    public Task InitializeAsync() => host.BecomeReal();
-
-    public Task DisposeAsync() => Task.CompletedTask;
-
     [Fact]
     public async Task An_appointment_is_told_to_the_patient_and_only_the_notification_service_can_read_to_whom()
     {

@@ -5,11 +5,15 @@ using Microsoft.Extensions.DependencyInjection;
 using Referrals.Contracts;
 using ReferralService.Alliances;
 using ServiceDefaults;
+using Xunit;
 
 namespace ReferralService.Tests.Notices;
 
-/// <summary>The service with a key to ask that patients are told something.</summary>
-public sealed class TellingHost : ReferralHost
+/// <summary>
+/// The service with a key to ask that patients are told something. The demo is a sandbox: here all of it is real, but for
+/// one institution.
+/// </summary>
+public sealed class TellingHost : ReferralHost, IAsyncLifetime
 {
     public const string Name = "测试欧阳静", Phone = "138 0000 1234";
 
@@ -19,10 +23,10 @@ public sealed class TellingHost : ReferralHost
     {
     }
 
-    /// <summary>The demo is a sandbox: here all of it is real, but for one institution.</summary>
-    public async Task BecomeReal()
+    async Task IAsyncLifetime.InitializeAsync()
     {
-        await Database.Execute(ReferralHost.BecomesAtOnce("code = @Stranger"), new { Stranger });
+        await InitializeAsync();
+        await Database.Execute(BecomesAtOnce("code = @Stranger"), new { Stranger });
         await Services.GetRequiredService<AllianceDirectory>().Refresh();
     }
 

@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
+using Dapper;
 using MassTransit;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 using Referrals.Contracts;
@@ -76,6 +78,15 @@ public sealed class Scheduling : IAsyncLifetime
         await _connection.DisposeAsync();
         await Host.DisposeAsync();
         await Database.DisposeAsync();
+    }
+
+    /// <summary>Holds a lock of the service's until it is disposed of, whatever happens: it has no pool to live on in.</summary>
+    public async Task<NpgsqlConnection> Gate(string name)
+    {
+        var gate = new NpgsqlConnection(Database.Super + ";Pooling=false");
+        await gate.OpenAsync();
+        await gate.ExecuteAsync("select pg_advisory_lock(hashtextextended(@name, 0))", new { name });
+        return gate;
     }
 
     /// <summary>Returns when the one statement that is like this waits for a lock that the test has taken.</summary>
