@@ -105,7 +105,7 @@ internal static class BookPlace
         return Reply.Done(StatusCodes.Status201Created, BookingMoved.Of(booking), ETags.Of(booking.Version), $"/v1/bookings/{booking.Id}");
     }
 
-    private static async Task<IResult> Confirm(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, AppointmentCodes codes, TimeProvider clock)
+    private static async Task<IResult> Confirm(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, TimeProvider clock)
     {
         var (command, refused) = await Commands.Read<ConfirmRequest>(http);
         if (command is null)
@@ -115,10 +115,8 @@ internal static class BookPlace
         EndingReason.Check(checks, reason);
         if (!checks.Passed)
             return new ProblemResult(checks.Problem);
-        if (await GetBooking.Find(database, id, codes) is not { } seen || !GetBooking.IsParty(command.Caller, seen))
-            return await Roles.NoParty(database, clock, command.Caller, "booking.confirm", id.ToString());
-        if (!Roles.Staff.Contains(command.Caller.Role))
-            return new ProblemResult(Problems.Forbidden);
+        if (await LockBooking.See(database, clock, command.Caller, id, "booking.confirm") is (_, { } notHis))
+            return notHis;
 
         return await commands.Run(command.Key, async change =>
         {

@@ -30,7 +30,7 @@ internal static class CancelBooking
             200, """{"id":"3f1d2c9a-5a0e-4d5b-a6f4-1c2d3e4f5a04","referralId":"7c1f3c8e-2c55-4b0a-8f5e-8a1f0f1d9b03","state":"Cancelled","version":2,"startsAt":"2026-12-01T01:00:00+00:00","endsAt":"2026-12-01T01:30:00+00:00","actions":[]}""")
             .NeedsIfMatch();
 
-    private static async Task<IResult> Cancel(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, AppointmentCodes codes, TimeProvider clock)
+    private static async Task<IResult> Cancel(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, TimeProvider clock)
     {
         var (command, refused) = await Commands.Read<CancelBookingRequest>(http);
         if (command is null)
@@ -38,10 +38,8 @@ internal static class CancelBooking
         var (reason, wrong) = EndingReason.Of(command.Body.Reason, command.Body.Note);
         if (reason is null)
             return new ProblemResult(wrong!);
-        if (await GetBooking.Find(database, id, codes) is not { } seen || !GetBooking.IsParty(command.Caller, seen))
-            return await Roles.NoParty(database, clock, command.Caller, "booking.cancel", id.ToString());
-        if (!Roles.Staff.Contains(command.Caller.Role))
-            return new ProblemResult(Problems.Forbidden);
+        if (await LockBooking.See(database, clock, command.Caller, id, "booking.cancel") is (_, { } notHis))
+            return notHis;
 
         return await commands.Run(command.Key, async change =>
         {

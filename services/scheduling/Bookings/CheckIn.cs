@@ -66,7 +66,7 @@ internal static class CheckIn
             if (late && !await HasRoom(change, booking))
                 return new Problem(SchedulingProblems.SlotTaken)
                 {
-                    More = new Dictionary<string, object?> { ["alternatives"] = await Alternatives.For(change, need, booking.Line, change.Now) },
+                    More = new Dictionary<string, object?> { ["alternatives"] = await Alternatives.For(change.Connection, change.Now, need.ReferralId, booking.Line, change.Now) },
                 };
             await change.Connection.ExecuteAsync("""
                 update booking set

@@ -1,4 +1,5 @@
 using Dapper;
+using Npgsql;
 using SchedulingService.Needs;
 using SchedulingService.Slots;
 using SchedulingService.Waiting;
@@ -18,22 +19,29 @@ internal static class ChooseSlot
     /// </summary>
     public static async Task<(Place?, Problem?)> Find(Change change, Need need, Line line, Guid slotId, bool beyondCapacity)
     {
-        // a crowd at one slot: who comes when it is full need not stand in the line to learn it
-        if (await Look(change, need, line, slotId, beyondCapacity) is (null, { } hopeless))
+        if (await Hopeless(change.Connection, change.Now, need.ReferralId, line, slotId, beyondCapacity) is { } hopeless)
             return (null, hopeless);
         await Line.Pass(change, [line]);
-        return await Look(change, need, line, slotId, beyondCapacity);
+        return await Look(change.Connection, change.Now, need.ReferralId, line, slotId, beyondCapacity);
     }
 
-    private static async Task<(Place?, Problem?)> Look(Change change, Need need, Line line, Guid slotId, bool beyondCapacity)
+    /// <summary>
+    /// Why it cannot be had at this moment; null when there is hope. In a crowd at one slot, who comes when it is full
+    /// need not stand in the line to learn it.
+    /// </summary>
+    public static async Task<Problem?> Hopeless(NpgsqlConnection connection, DateTimeOffset now, Guid referralId, Line line, Guid slotId, bool beyondCapacity) =>
+        (await Look(connection, now, referralId, line, slotId, beyondCapacity)).Item2;
+
+    private static async Task<(Place?, Problem?)> Look(
+        NpgsqlConnection connection, DateTimeOffset now, Guid referralId, Line line, Guid slotId, bool beyondCapacity)
     {
-        var slot = await change.Connection.QuerySingleOrDefaultAsync<Chosen>($"""
+        var slot = await connection.QuerySingleOrDefaultAsync<Chosen>($"""
             select s.id, s.department, s.resource, s.clinician, s.starts_at, s.ends_at, s.capacity, s.overbook, s.taken,
                    {Fitting.SlotIsFor} as is_for, s.reserved_for is not null and s.opened_at is null as reserved, s.opens_at,
                    {Fitting.PoolWeek} as pool_week
             from slot s, need n
-            where s.id = @slotId and n.referral_id = @ReferralId and s.line = @line and s.starts_at > @Now and s.withdrawn_at is null
-            """, new { slotId, need.ReferralId, line = line.Name, change.Now });
+            where s.id = @slotId and n.referral_id = @referralId and s.line = @line and s.starts_at > @now and s.withdrawn_at is null
+            """, new { slotId, referralId, line = line.Name, now });
         if (slot is null)
             return (null, SchedulingProblems.OtherPlace);
         var full = slot.Taken >= slot.Capacity + (beyondCapacity ? slot.Overbook : 0);
@@ -42,7 +50,7 @@ internal static class ChooseSlot
             {
                 More = new Dictionary<string, object?>
                 {
-                    ["alternatives"] = await Alternatives.For(change, need, line, slot.StartsAt),
+                    ["alternatives"] = await Alternatives.For(connection, now, referralId, line, slot.StartsAt),
                     ["opensAt"] = full ? null : slot.OpensAt,
                 },
             });

@@ -25,7 +25,7 @@ internal static class RescheduleBooking
             201, """{"id":"9f1d2c9a-5a0e-4d5b-a6f4-1c2d3e4f5a05","referralId":"7c1f3c8e-2c55-4b0a-8f5e-8a1f0f1d9b03","state":"Booked","version":1,"startsAt":"2026-12-02T01:00:00+00:00","endsAt":"2026-12-02T01:30:00+00:00","actions":["cancel","reschedule"]}""")
             .NeedsIfMatch();
 
-    private static async Task<IResult> Reschedule(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, AppointmentCodes codes, TimeProvider clock)
+    private static async Task<IResult> Reschedule(HttpContext http, Guid id, Commands commands, NpgsqlDataSource database, TimeProvider clock)
     {
         var (command, refused) = await Commands.Read<RescheduleBookingRequest>(http);
         if (command is null)
@@ -37,10 +37,13 @@ internal static class RescheduleBooking
         var forABed = request.StartsAt is not null || request.WardId is not null;
         if ((request.SlotId is null) != forABed || (request.WardId is null) != (request.Bed is null))
             return new ProblemResult(Problems.Bad("", "Either slotId, or startsAt, wardId and bed.", "slotId 与 startsAt、wardId、bed 二选一。"));
-        if (await GetBooking.Find(database, id, codes) is not { } seen || !GetBooking.IsParty(command.Caller, seen))
-            return await Roles.NoParty(database, clock, command.Caller, "booking.reschedule", id.ToString());
-        if (!Roles.Staff.Contains(command.Caller.Role) || request.WardId is not null && command.Caller.Institution != seen.Institution)
+        var (seen, notHis) = await LockBooking.See(database, clock, command.Caller, id, "booking.reschedule");
+        if (seen is null)
+            return notHis!;
+        if (request.WardId is not null && command.Caller.Institution != seen.Institution)
             return new ProblemResult(Problems.Forbidden);
+        if (await Hopeless(http, database, clock, seen, request.SlotId) is { } hopeless)
+            return new ProblemResult(hopeless);
 
         return await commands.Run(command.Key, async change =>
         {
@@ -59,12 +62,20 @@ internal static class RescheduleBooking
             if (place is null)
                 return impossible!;
 
-            await LetGo.Of(change, old, BookingState.Rescheduled, reason, CancelBooking.SideOf(command.Caller, old));
-            var booking = await TakePlace.Instead(change, need, place, old, reason);
+            var booking = await TakePlace.Instead(change, need, place, old, reason, CancelBooking.SideOf(command.Caller, old));
             await ServeLine.Serve(change, old.Line);
             await change.Audit(command.Caller, "booking.reschedule", id, booking.Id);
             return Reply.Done(StatusCodes.Status201Created, BookingMoved.Of(booking), ETags.Of(booking.Version), $"/v1/bookings/{booking.Id}");
         }, http.RequestAborted);
+    }
+
+    // what a look without any lock refuses already; a repetition finds its booking replaced, and its answer in the change
+    private static async Task<Problem?> Hopeless(HttpContext http, NpgsqlDataSource database, TimeProvider clock, Booking seen, Guid? slotId)
+    {
+        if (slotId is not { } wished || wished == seen.SlotId || seen.State != BookingState.Booked || ETags.Check(http.Request, seen.Version) is not null)
+            return null;
+        await using var connection = await database.OpenConnectionAsync();
+        return await ChooseSlot.Hopeless(connection, clock.GetUtcNow(), seen.ReferralId, seen.Line, wished, beyondCapacity: false);
     }
 
     private static async Task<(Place?, Problem?)> SameBed(Change change, Booking old, DateTimeOffset? startsAt)

@@ -27,21 +27,22 @@ internal static class TakePlace
     /// <summary>No place is further away: that is a slip of the pen, and who waits past his window would get it.</summary>
     public static readonly TimeSpan FurthestAhead = TimeSpan.FromDays(366);
 
-    /// <summary>Takes a place instead of one that was let go in the same change.</summary>
-    public static async Task<Booking> Instead(Change change, Need need, Place place, Booking replaces, EndingReason reason)
+    /// <summary>Takes a place and lets <paramref name="old"/> go for it. The old line was passed, too, and is served afterwards.</summary>
+    /// <param name="by">Who wanted it so: Sender or Receiver.</param>
+    public static async Task<Booking> Instead(Change change, Need need, Place place, Booking old, EndingReason reason, string by)
     {
-        var (booking, hash) = await Insert(change, need, place, replaces.Institution, BookingState.Booked, null, replaces.Id);
-        await change.Say(SchedulingEvents.Rescheduled, need, booking.HeldFacts(hash) with { ReplacedBookingId = replaces.Id, Reason = reason.Code });
+        var (booking, hash, attempt) = await Insert(change, need, place, old.Institution, BookingState.Booked, null, (old, reason, by));
+        change.Say(SchedulingEvents.Rescheduled, need, attempt, booking.HeldFacts(hash) with { ReplacedBookingId = old.Id, Reason = reason.Code });
         return booking;
     }
 
     /// <summary>Takes a place for a referral that has none, or, until <paramref name="heldUntil"/>, holds it.</summary>
     public static async Task<Booking> Take(Change change, Need need, Place place, string institution, DateTimeOffset? heldUntil)
     {
-        var (booking, hash) = await Insert(change, need, place, institution, heldUntil is null ? BookingState.Booked : BookingState.Held, heldUntil, null);
+        var (booking, hash, attempt) = await Insert(change, need, place, institution, heldUntil is null ? BookingState.Booked : BookingState.Held, heldUntil, null);
         // nobody hears of what is only held
         if (heldUntil is null)
-            await change.Say(SchedulingEvents.Booked, need, booking.HeldFacts(hash));
+            change.Say(SchedulingEvents.Booked, need, attempt, booking.HeldFacts(hash));
         return booking;
     }
 
@@ -61,23 +62,31 @@ internal static class TakePlace
         return booking;
     }
 
-    private static async Task<(Booking Booking, string CodeHash)> Insert(
-        Change change, Need need, Place place, string institution, BookingState state, DateTimeOffset? heldUntil, Guid? replaces)
+    private const string Statement = $"""
+        with counted as (
+            update need set attempt = attempt + 1 where referral_id = @ReferralId and @state = 'Booked' returning attempt
+        )
+        insert into booking (id, referral_id, leg, institution, department, resource, clinician, slot_id, bed_id,
+            starts_at, ends_at, during, state, heard_sequence, code, code_lookup, replaces, pool_week, held_until, created_at)
+        values (@id, @ReferralId, @Leg, @institution, @Department, @Resource, @Clinician, @SlotId, @BedId,
+            @StartsAt, @EndsAt, case when @BedId::uuid is not null then tstzrange(@StartsAt, null) end,
+            @state, @Sequence, @sealedCode, @lookup, @ended, @PoolWeek, @heldUntil, @Now)
+        returning {Booking.Columns}, coalesce((select attempt from counted), 0) as attempt
+        """;
+
+    private static async Task<(Booking Booking, string CodeHash, long Attempt)> Insert(
+        Change change, Need need, Place place, string institution, BookingState state, DateTimeOffset? heldUntil, (Booking Old, EndingReason Reason, string By)? instead)
     {
         var (id, code) = (Guid.NewGuid(), AppointmentCodes.New());
-        var booking = await change.Connection.QuerySingleAsync<Booking>($"""
-            insert into booking (id, referral_id, leg, institution, department, resource, clinician, slot_id, bed_id,
-                starts_at, ends_at, during, state, heard_sequence, code, code_lookup, replaces, pool_week, held_until, created_at)
-            values (@id, @ReferralId, @Leg, @institution, @Department, @Resource, @Clinician, @SlotId, @BedId,
-                @StartsAt, @EndsAt, case when @BedId::uuid is not null then tstzrange(@StartsAt, null) end,
-                @state, @Sequence, @sealedCode, @lookup, @replaces, @PoolWeek, @heldUntil, @Now)
-            returning {Booking.Columns}
-            """, new
-            {
-                id, need.ReferralId, need.Leg, institution, place.Department, place.Resource, place.Clinician,
-                place.SlotId, place.BedId, place.StartsAt, place.EndsAt, place.PoolWeek, need.Sequence, state = state.ToString(),
-                sealedCode = change.Codes.Seal(id, code), lookup = change.Codes.Lookup(institution, code), replaces, heldUntil, change.Now,
-            });
-        return (booking, change.Codes.Hash(id, code));
+        // one after the other, for a referral has one booking at a time; in one round trip, for others wait in the line
+        var rows = await change.Connection.QueryAsync<Booking, long, (Booking, long)>(instead is null ? Statement : LetGo.Statement + ";" + Statement, ValueTuple.Create, new
+        {
+            id, need.ReferralId, need.Leg, institution, place.Department, place.Resource, place.Clinician,
+            place.SlotId, place.BedId, place.StartsAt, place.EndsAt, place.PoolWeek, need.Sequence, state = state.ToString(),
+            sealedCode = change.Codes.Seal(id, code), lookup = change.Codes.Lookup(institution, code), heldUntil, change.Now,
+            ended = instead?.Old.Id, end = nameof(BookingState.Rescheduled), instead?.Reason.Code, instead?.Reason.Note, by = instead?.By,
+        }, splitOn: "attempt");
+        var (booking, attempt) = rows.Single();
+        return (booking, change.Codes.Hash(id, code), attempt);
     }
 }

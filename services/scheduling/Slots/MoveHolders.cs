@@ -69,12 +69,13 @@ internal sealed class MoveHolders(Changes changes)
             await LetGo.Of(change, old, BookingState.Released, reason, "Receiver");
             return;
         }
-        var place = await FindPlace.Nearest(change, need, old);
-        await LetGo.Of(change, old, place is null ? BookingState.Cancelled : BookingState.Rescheduled, reason, "Receiver");
-        if (place is not null)
-            await TakePlace.Instead(change, need, place, old, reason);
-        else
-            await change.Say(SchedulingEvents.BookingCancelled, need, old.Facts with { Reason = reason.Code, By = "Receiver" });
+        if (await FindPlace.Nearest(change, need, old) is { } place)
+        {
+            await TakePlace.Instead(change, need, place, old, reason, "Receiver");
+            return;
+        }
+        await LetGo.Of(change, old, BookingState.Cancelled, reason, "Receiver");
+        await change.Say(SchedulingEvents.BookingCancelled, need, old.Facts with { Reason = reason.Code, By = "Receiver" });
     }
 
     private static string Prefixed(string table, string columns) =>

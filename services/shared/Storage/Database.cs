@@ -59,8 +59,9 @@ public static class Database
             // every statement of ours carries its own settings, none lives on in the session
             NoResetOnClose = true,
         };
+        // more than the cores keep busy; each costs its start and its statements' plans, which a crowd that opens them pays
         if (!text.Contains("Pool Size", StringComparison.OrdinalIgnoreCase))
-            settings.MaxPoolSize = 24;
+            settings.MaxPoolSize = 12;
         settings.Options = string.Join(' ', settings.Options, Plans).Trim();
         if (!text.Contains("Timeout", StringComparison.OrdinalIgnoreCase))
         {

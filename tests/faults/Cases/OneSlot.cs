@@ -42,7 +42,7 @@ internal static class OneSlot
                 $"round {round}: bookings of the slot");
         }
         await stop.CancelAsync();
-        scene.Figure($"{rounds} rounds, {await rebooking} cancelled and booked again meanwhile");
+        scene.Figure($"{rounds} rounds, {await rebooking} bookings cancelled or moved meanwhile");
         scene.Within(0.5, slowest, $"{Clients} answers at the slowest round");
         // scheduling asks no more questions: what was cancelled is booked again
         foreach (var id in others)
@@ -65,21 +65,31 @@ internal static class OneSlot
     private static Task<Answer> Take(Scene scene, Guid booking, Guid slotId) => Load.Ask(booking.ToString(), scene.Elapsed, () =>
         scene.Scheduling.As(Alliance.Tertiary, "Registrar").Command($"/v1/bookings/{booking}/reschedule", new { reason = "PATIENT_REQUEST", slotId }, ifMatch: "*"));
 
-    // places given back and taken again beside the races
+    // places given back, taken again and exchanged beside the races
     private static async Task<int> Rebook(Scene scene, Guid[] referrals, CancellationToken ct)
     {
-        var cancelled = 0;
+        // beside another that draws
+        var (moved, random) = (0, new Random(scene.Random.Next()));
         while (!ct.IsCancellationRequested)
         {
             foreach (var booking in await Bookings(scene, referrals))
             {
-                var answer = await Load.Ask("cancel", scene.Elapsed, () =>
-                    scene.Scheduling.As(Alliance.Tertiary, "Registrar").Command($"/v1/bookings/{booking}/cancel", new { reason = "CLINICIAN_ABSENT" }, ifMatch: "*"));
-                scene.Expect(answer.Status is 200 or 409, $"a cancellation: {answer}");
-                cancelled += answer.Succeeded ? 1 : 0;
+                var answer = random.Next(2) == 0 ? await Cancel(scene, booking) : await Take(scene, booking, await AnyFree(scene, booking));
+                scene.Expect(answer.Status is 200 or 201 or 409, $"a cancellation or another hour: {answer}");
+                moved += answer.Succeeded ? 1 : 0;
             }
             await Task.Delay(100, CancellationToken.None);
         }
-        return cancelled;
+        return moved;
     }
+
+    private static Task<Answer> Cancel(Scene scene, Guid booking) => Load.Ask("cancel", scene.Elapsed, () =>
+        scene.Scheduling.As(Alliance.Tertiary, "Registrar").Command($"/v1/bookings/{booking}/cancel", new { reason = "CLINICIAN_ABSENT" }, ifMatch: "*"));
+
+    private static async Task<Guid> AnyFree(Scene scene, Guid booking) => (await scene.Scheduling.Database.Query<Guid>("""
+        select id from slot
+        where institution = @Tertiary and department = '03.03' and resource = 'Slot' and taken < capacity and starts_at > now() and withdrawn_at is null
+          and id <> (select slot_id from booking where id = @booking)
+        order by random() limit 1
+        """, new { Alliance.Tertiary, booking })).Single();
 }
