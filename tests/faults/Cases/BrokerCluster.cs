@@ -42,7 +42,7 @@ internal static class BrokerCluster
         await scene.Wait(scene.Pick(3, 5, 8));
         var order = new[] { 2, 3, 1 };
         scene.Random.Shuffle(order);
-        foreach (var node in order.Take(scene.Pick(1, 2, 3)))
+        foreach (var node in order.Take(scene.Pick(1, 1, 3)))
         {
             if (node == 1)
                 await Servers.Control("broker-kill");

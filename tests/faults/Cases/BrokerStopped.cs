@@ -13,7 +13,7 @@ internal static class BrokerStopped
         var before = load.Since(scene.Pick(1, 3, 4));
         await scene.Alliance.StopBroker();
         var down = load.Now;
-        await scene.Wait(scene.Pick(5, 20, 60));
+        await scene.Wait(scene.Pick(5, 12, 60));
         var health = await scene.Referral.Health();
         scene.Same((200, "degraded"), health, "health without a broker");
         var during = load.Since(down);

@@ -16,7 +16,7 @@ internal static class ClockSkew
         scene.Alliance.CountFrom(DateTimeOffset.UtcNow.AddMinutes(-15));
         (string Service, int Minutes)[] all = [("referral", 10), ("referral", -10), ("scheduling", 10), ("scheduling", -10), ("notification", 10), ("notification", -10)];
         scene.Random.Shuffle(all);
-        foreach (var (name, minutes) in all.Take(scene.Pick(1, 3, 6)))
+        foreach (var (name, minutes) in all.Take(scene.Pick(1, 2, 6)))
             await Skewed(scene, library, name, minutes);
         await Reminders(scene, library);
         scene.Same(0, await Scene.Count(scene.Referral, "select count(*) from referral where triage_paused < interval '0'"), "negative durations");

@@ -13,7 +13,7 @@ internal static class FailingReceiver
         await scene.Wait(scene.Pick(2, 5, 10));
         failing.Receiver.Answers = 500;
         var since = DateTimeOffset.UtcNow;
-        await scene.Wait(scene.Pick(5, 20, 60));
+        await scene.Wait(scene.Pick(5, 12, 60));
         await work.Stop();
         // read while it still fails: what is late now is late because of it
         await scene.Eventually(async () => await Waiting(scene, healthy) == 0, "the healthy endpoint is served while the other one fails", 15);

@@ -23,7 +23,7 @@ internal static class HangingReceiver
         {
             var began = DateTimeOffset.UtcNow;
             var work = Work.Start(scene, writers: 3, pause: 0.3);
-            await scene.Wait(scene.Pick(6, 15, 40));
+            await scene.Wait(scene.Pick(6, 10, 40));
             await work.Stop();
             await scene.Eventually(async () => await Scene.Count(scene.Notification,
                 "select count(*) from message where endpoint_id = @Id and state = 'Waiting'", new { healthy.Id }) == 0, "the healthy endpoint is served", 15);

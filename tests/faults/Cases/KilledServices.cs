@@ -7,7 +7,7 @@ internal static class KilledServices
     {
         var work = Work.Start(scene, writers: 8);
         var slowest = 0.0;
-        for (var n = 0; n < scene.Pick(3, 6, 12); n++)
+        for (var n = 0; n < scene.Pick(3, 3, 12); n++)
         {
             // somewhere in a transaction, wherever that is
             await scene.Wait(scene.Pick(1.0, 2.0, 4.5) + scene.Random.NextDouble());

@@ -17,7 +17,7 @@ internal static class LostReplica
             return both.OrderBy(s => s.Runs ? 0 : 1).ThenBy(_ => Interlocked.Increment(ref turn) % 2).First();
         }
         var work = Work.Start(scene, writers: 8, deep: 0.4, at: Either);
-        for (var n = 0; n < scene.Pick(3, 6, 18); n++)
+        for (var n = 0; n < scene.Pick(3, 3, 18); n++)
         {
             await scene.Wait(scene.Pick(0.7, 1.5, 3));
             var (first, second) = pairs[n % 3];

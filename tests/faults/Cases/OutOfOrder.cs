@@ -40,7 +40,7 @@ internal static class OutOfOrder
         {
             var work = Work.Start(scene, writers: 6, pause: 0.1, deep: 0.7);
             var endings = Endings(scene, scene.Pick(6, 20, 60));
-            await scene.Wait(scene.Pick(4, 15, 40));
+            await scene.Wait(scene.Pick(4, 8, 40));
             await work.Stop();
             await endings;
         }

@@ -27,7 +27,7 @@ internal static class Overload
             }
         });
         var crowd = Work.Start(scene, writers: 200, pause: 0, deep: 0.1);
-        await scene.Wait(scene.Pick(5, 15, 60));
+        await scene.Wait(scene.Pick(5, 10, 60));
         var answered = crowd.Good;
         await crowd.Stop();
         var ended = Stopwatch.GetTimestamp();

@@ -10,7 +10,7 @@ internal static class Soak
 
     public static async Task Run(Scene scene)
     {
-        var seconds = scene.Pick(20, 60, scene.Minutes * 60);
+        var seconds = scene.Pick(20, 30, scene.Minutes * 60);
         await Places(scene, seconds);
         var rate = await Half(scene);
         var load = Work.Start(scene, writers: 8, pause: 8 / rate, deep: 0.3);
@@ -30,7 +30,7 @@ internal static class Soak
             calm.Add((healed + 5, scene.Elapsed));
             await Fault(scene);
             healed = scene.Elapsed;
-            next = healed + scene.Random.Next(scene.Pick(5, 8, 20), scene.Pick(8, 15, 60));
+            next = healed + scene.Random.Next(scene.Pick(5, 5, 20), scene.Pick(8, 9, 60));
         }
         calm.Add((healed + 5, scene.Elapsed));
         await load.Stop();

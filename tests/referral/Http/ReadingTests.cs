@@ -16,6 +16,9 @@ public sealed class ReadingTests(ReferralHost host)
 
     private static string[] Numbers(JsonElement page) => [.. page.GetProperty("items").EnumerateArray().Select(i => i.GetProperty("referralNo").GetString()!)];
 
+    private static string? NextOf(HttpResponseMessage page) =>
+        page.Headers.TryGetValues("Link", out var links) ? Regex.Match(links.Single(), "^<(.+)>; rel=\"next\"$").Groups[1].Value : null;
+
     private async Task<string[]> Found(string institution, string query) =>
         Numbers(await host.As(institution, "Registrar").GetAsync("/v1/referrals?" + query).Json());
 
@@ -49,12 +52,48 @@ public sealed class ReadingTests(ReferralHost host)
             var answer = await host.As(ReferralHost.Township).GetAsync(address);
             var page = await answer.Json();
             read.AddRange(Numbers(page));
-            address = answer.Headers.TryGetValues("Link", out var links) ? Regex.Match(links.Single(), "^<(.+)>; rel=\"next\"$").Groups[1].Value : null;
+            address = NextOf(answer);
             page.TryGetProperty("next", out _).Should().Be(address is not null);
             host.Clock.Advance(TimeSpan.FromSeconds(1));
             await A.Submitted(host, slip => slip["senderOwnNo"] = number);
         }
         read.Should().OnlyHaveUniqueItems().And.BeEquivalentTo(written, "what was added later is newer than the first page");
+    }
+
+    [Fact]
+    public async Task What_was_sent_and_what_was_received_stand_in_one_list()
+    {
+        var since = "changedSince=" + Uri.EscapeDataString(host.Clock.GetUtcNow().ToString("O"));
+        var up = await A.Treated(host);
+        host.Clock.Advance(TimeSpan.FromSeconds(1));
+        var down = await up.Returned();
+        host.Clock.Advance(TimeSpan.FromSeconds(1));
+        var later = await A.Submitted(host, slip => slip["priority"] = "Routine");
+
+        string[] mine = [later.No, down.No, up.No];
+        foreach (var (institution, other) in new[] { (ReferralHost.Tertiary, ReferralHost.Township), (ReferralHost.Township, ReferralHost.Tertiary) })
+        {
+            // deadlines of other tests' referrals may have passed meanwhile
+            async Task<string[]> Mine(string query) => [.. (await Found(institution, since + query)).Intersect(mine)];
+
+            (await Mine("")).Should().Equal(mine);
+            (await Mine("&as=sender")).Concat(await Mine("&as=receiver")).Should().BeEquivalentTo(mine, "each is on one side");
+            (await Mine("&institution=" + other)).Should().Equal(mine);
+            (await Mine("&institution=" + ReferralHost.Stranger)).Should().BeEmpty();
+            (await Mine("&state=Submitted")).Should().Equal(later.No, down.No);
+            (await Mine("&state=Submitted&state=Completed&open=true&order=priority")).Should().Equal(down.No, later.No);
+            (await host.As(institution).GetAsync("/v1/referrals/count?" + since).Json()).GetProperty("count").GetInt32().Should().BeGreaterThanOrEqualTo(3);
+
+            var (pages, address) = (new List<string>(), (string?)$"/v1/referrals?{since}&limit=1");
+            while (address is not null)
+            {
+                var answer = await host.As(institution).GetAsync(address);
+                pages.AddRange(Numbers(await answer.Json()));
+                address = NextOf(answer);
+            }
+            pages.Should().OnlyHaveUniqueItems();
+            pages.Intersect(mine).Should().Equal(mine);
+        }
     }
 
     [Fact]

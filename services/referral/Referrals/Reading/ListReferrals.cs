@@ -55,6 +55,7 @@ internal sealed class ListReferrals(Wall wall, Access access, AllianceDirectory 
         if (limit is < 1 or > MostRows)
             return new ProblemResult(Problems.Bad("limit", $"1 to {MostRows}.", $"1 至 {MostRows}。"));
         var list = caller!.Institution + filter;
+        var order = filter.Order is null ? "listed_at desc, id desc" : Rank + ", listed_at, id";
         if (cursor is not null)
         {
             if (cursors.Open(list, cursor) is not { } position)
@@ -62,15 +63,14 @@ internal sealed class ListReferrals(Wall wall, Access access, AllianceDirectory 
             var parts = position.Split('|');
             query!.Parameters.Add("before", DateTimeOffset.Parse(parts[0], CultureInfo.InvariantCulture));
             query.Parameters.Add("beforeId", Guid.Parse(parts[1]));
-            query.Where.Add(filter.Order is null ? "(listed_at, id) < (@before, @beforeId)" : $"({Rank}, listed_at, id) > (@rank, @before, @beforeId)");
+            query.And(filter.Order is null ? "(listed_at, id) < (@before, @beforeId)" : $"({Rank}, listed_at, id) > (@rank, @before, @beforeId)");
             if (filter.Order is not null)
                 query.Parameters.Add("rank", int.Parse(parts[2], CultureInfo.InvariantCulture));
         }
         var rows = limit ?? 20;
         query!.Parameters.Add("rows", rows + 1);
 
-        var found = await wall.Query<Referral>(caller,
-            $"select {Columns} from referral where {query.Condition} order by {(filter.Order is null ? "listed_at desc, id desc" : Rank + ", listed_at, id")} limit @rows", query.Parameters);
+        var found = await wall.Query<Referral>(caller, query.Rows(Columns, $"order by {order} limit @rows"), query.Parameters);
         var next = found.Count > rows ? cursors.Seal(list, Position(found[rows - 1])) : null;
         foreach (var referral in found)
             access.Shield(caller, referral);
@@ -90,7 +90,7 @@ internal sealed class ListReferrals(Wall wall, Access access, AllianceDirectory 
     private const string Columns = """
         id, referral_no, episode_id, direction, kind, priority, green_channel, state, state_since, next_deadline, next_deadline_at,
         sender, receiver, external, origin, department, claimed_by, contracted, sensitive, flags, patient_masked, patient_sex, patient_birth_year,
-        sender_own_no, receiver_own_no, drafted_at, submitted_at, changed_at
+        sender_own_no, receiver_own_no, drafted_at, submitted_at, changed_at, listed_at
         """;
 
     // the reason that a line shows is the reason it stands there
@@ -105,13 +105,42 @@ internal sealed class ListReferrals(Wall wall, Access access, AllianceDirectory 
         if (refused is not null)
             return refused;
         var count = (await wall.Query<int>(caller!,
-            $"select count(*)::int from (select 1 from referral where {query!.Condition} limit {MostCounted + 1}) counted", query.Parameters)).Single();
+            $"select count(*)::int from ({query!.Rows("id", $"limit {MostCounted + 1}")}) counted", query.Parameters)).Single();
         return TypedResults.Ok(new ReferralCount(Math.Min(count, MostCounted), count > MostCounted));
     }
 
-    private sealed record Query(List<string> Where, DynamicParameters Parameters)
+    /// <summary>What makes a referral the caller's, what is his own number then, and which institution is the other party.</summary>
+    private sealed record Side(string Mine, string OwnNo, string Other)
     {
-        public string Condition => string.Join(" and ", Where);
+        private const string AnyOwnNo = "(sender = @me and sender_own_no = @ownNo or receiver = @me and receiver_own_no = @ownNo)";
+        private const string Either = "(sender = @institution or receiver = @institution)";
+
+        public static readonly Side Sender = new("sender = @me", "sender_own_no = @ownNo", "receiver = @institution");
+        public static readonly Side Receiver = new("receiver = @me and submitted_at is not null", "receiver_own_no = @ownNo", "sender = @institution");
+        public static readonly Side OnlyReceiver = Receiver with { Mine = Receiver.Mine + " and sender <> @me" };
+        public static readonly Side Drafter = new("origin = @me", AnyOwnNo, Either);
+        public static readonly Side FamilyDoctor = new("family_clinic = @me and family_doctor = @myself and submitted_at is not null", AnyOwnNo, Either);
+    }
+
+    private sealed class Query(IReadOnlyList<Side> sides)
+    {
+        private readonly List<Func<Side, string>> _where = [];
+
+        public DynamicParameters Parameters { get; } = new();
+
+        public void And(string condition) => _where.Add(_ => condition);
+        public void And(Func<Side, string> condition) => _where.Add(condition);
+
+        /// <summary>
+        /// The first rows of each side, and of them the first: each side is read along its own index, as far as the page
+        /// reaches. One condition with "or" would gather and sort all that an institution ever sent or received.
+        /// </summary>
+        public string Rows(string columns, string first) => sides is [var side]
+            ? Of(side, columns, first)
+            : $"select * from ({string.Join(" union all ", sides.Select(s => $"({Of(s, columns, first)})"))}) sides {first}";
+
+        private string Of(Side side, string columns, string first) =>
+            $"select {columns} from referral where {string.Join(" and ", _where.Select(w => w(side)).Prepend(side.Mine))} {first}";
     }
 
     // every condition is one of these literals; values travel as parameters
@@ -123,46 +152,39 @@ internal sealed class ListReferrals(Wall wall, Access access, AllianceDirectory 
         if (!Access.SeesPatients(caller!.Role))
             return (null, null, new ProblemResult(Problems.Forbidden));
         var checks = new Checks();
-        var query = new Query([], new());
-        query.Parameters.Add("me", caller.Institution);
-        switch (filter.As)
+        IReadOnlyList<Side> sides = filter.As switch
         {
-            case "sender":
-                query.Where.Add("sender = @me");
-                break;
-            case "receiver":
-                query.Where.Add("receiver = @me and submitted_at is not null");
-                break;
-            case "drafter":
-                query.Where.Add("origin = @me");
-                break;
-            case "familyDoctor":
-                query.Parameters.Add("myself", caller.Subject);
-                query.Where.Add("family_clinic = @me and family_doctor = @myself and submitted_at is not null");
-                break;
-            case null:
-                query.Where.Add("(sender = @me or receiver = @me and submitted_at is not null)");
-                break;
-            default:
-                checks.Add("as", "sender, receiver, drafter or familyDoctor.", "应为 sender、receiver、drafter 或 familyDoctor。");
-                break;
-        }
+            "sender" => [Side.Sender],
+            "receiver" => [Side.Receiver],
+            "drafter" => [Side.Drafter],
+            "familyDoctor" => [Side.FamilyDoctor],
+            null => [Side.Sender, Side.OnlyReceiver],
+            _ => [],
+        };
+        checks.That(sides.Count > 0, "as", "sender, receiver, drafter or familyDoctor.", "应为 sender、receiver、drafter 或 familyDoctor。");
+        var query = new Query(sides);
+        query.Parameters.Add("me", caller.Institution);
+        if (filter.As is "familyDoctor")
+            query.Parameters.Add("myself", caller.Subject);
         checks.That(filter.Order is null or "priority", "order", "priority, or leave it out.", "应为 priority，或不填。");
         if (filter.State is { Length: > 0 } states)
         {
-            checks.That(states.Length <= 21 && states.All(s => Enum.TryParse<ReferralState>(s, out var known) && known.ToString() == s), "state",
-                "Not a state of a referral.", "不是有效的状态。");
+            var known = states.Where(s => Enum.TryParse<ReferralState>(s, out var state) && state.ToString() == s).Select(Enum.Parse<ReferralState>).ToArray();
+            checks.That(states.Length <= 21 && known.Length == states.Length, "state", "Not a state of a referral.", "不是有效的状态。");
             query.Parameters.Add("states", states);
-            query.Where.Add("state = any(@states)");
+            query.And("state = any(@states)");
+            // years of ended ones need not be looked through for what can only be open
+            if (filter.Open is null && known.All(s => s < ReferralState.Completed))
+                query.And("ended_at is null");
         }
         if (filter.Open is { } open)
-            query.Where.Add(open ? "ended_at is null" : "ended_at is not null");
+            query.And(open ? "ended_at is null" : "ended_at is not null");
         Enumerated<Direction>(filter.Direction, "direction");
         Enumerated<ReferralKind>(filter.Kind, "kind");
         Enumerated<Priority>(filter.Priority, "priority");
-        Text(filter.Department, "department", "department = @department");
-        Text(filter.Institution, "institution", "(sender = @institution or receiver = @institution)");
-        Text(filter.OwnNo, "ownNo", "(sender = @me and sender_own_no = @ownNo or receiver = @me and receiver_own_no = @ownNo)");
+        Text(filter.Department, "department", _ => "department = @department");
+        Text(filter.Institution, "institution", side => side.Other);
+        Text(filter.OwnNo, "ownNo", side => side.OwnNo);
         Time(filter.DeadlineBefore, "deadlineBefore", "next_deadline_at < @deadlineBefore");
         Time(filter.ChangedSince, "changedSince", "changed_at >= @changedSince");
         return checks.Passed ? (query, caller, null) : (null, null, new ProblemResult(checks.Problem));
@@ -174,16 +196,16 @@ internal sealed class ListReferrals(Wall wall, Access access, AllianceDirectory 
             checks.That(Enum.TryParse<T>(value, out var known) && known.ToString() == value, name,
                 "Not an allowed value.", "不在允许的取值范围内。");
             query.Parameters.Add(name, value);
-            query.Where.Add($"{name} = @{name}");
+            query.And($"{name} = @{name}");
         }
 
-        void Text(string? value, string name, string condition)
+        void Text(string? value, string name, Func<Side, string> condition)
         {
             if (value is null)
                 return;
             checks.That(value.Length is > 0 and <= 64 && !value.Any(char.IsControl), name, "1 to 64 characters.", "1 至 64 个字符。");
             query.Parameters.Add(name, value);
-            query.Where.Add(condition);
+            query.And(condition);
         }
 
         void Time(string? value, string name, string condition)
@@ -193,7 +215,7 @@ internal sealed class ListReferrals(Wall wall, Access access, AllianceDirectory 
             var known = DateTimeOffset.TryParse(value, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time);
             checks.That(known, name, "A time such as 2026-03-01T09:30:00+08:00.", "时间格式如 2026-03-01T09:30:00+08:00。");
             query.Parameters.Add(name, time.ToUniversalTime());
-            query.Where.Add(condition);
+            query.And(condition);
         }
     }
 
