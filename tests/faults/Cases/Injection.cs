@@ -64,6 +64,20 @@ internal static class Injection
     // a list that must be told whose it is refuses everything else without that
     private static string Needed(Operation operation, string name) => operation.QueryParameters.Contains("as") && name != "as" ? "as=receiver&" : "";
 
+    // what a scan starts from: of what does not exist nothing is asked any further
+    private static string Known(string name) => name switch
+    {
+        "institution" or "clinic" or "parent" or "receiver" => Alliance.Tertiary,
+        "alliance" => "al-stroke",
+        "department" => "03.03",
+        "doctor" => "dr-0001",
+        "from" or "on" or "at" => "2026-01-01",
+        "to" => "2026-01-31",
+        "year" => "2026",
+        "diagnosis" => "I63.900",
+        _ => "1",
+    };
+
     // sqlmap on every parameter of every list
     private static async Task Scan(Scene scene, IReadOnlyList<Operation> operations, string token)
     {
@@ -79,12 +93,12 @@ internal static class Injection
                     return;
                 }
                 var folder = Directory.CreateTempSubdirectory("faults-sqlmap-");
-                var url = new Uri(operation.Service.Address, $"{operation.Path}?{Needed(operation, name)}{name}=1");
+                var url = new Uri(operation.Service.Address, $"{operation.Path}?{Needed(operation, name)}{name}={Known(name)}");
                 string output;
                 try
                 {
                     output = await Shell.Run("sqlmap", "--batch", "--level", "2", "--risk", "1", "--dbms", "PostgreSQL", "--technique", "BEUSQ", "--threads", "4",
-                        "--timeout", "10", "--retries", "0", "--ignore-code", "400", "--disable-coloring", "--output-dir", folder.FullName,
+                        "--timeout", "10", "--retries", "0", "--ignore-code", "400,403,404,422", "--disable-coloring", "--output-dir", folder.FullName,
                         "--headers", "Authorization: Bearer " + token, "-p", name, "-u", url.ToString());
                 }
                 catch (System.ComponentModel.Win32Exception)
