@@ -187,6 +187,24 @@ public abstract class EveryOperation<TService> where TService : IOperationsOf
         status.Should().NotBe(401).And.NotBe(403).And.NotBe(404, "{0} answered {1}", operation, body);
     }
 
+    // more than a pool has connections: who holds one while he waits for another would let all others wait
+    private const int Crowd = 40;
+
+    [Theory, MemberData(nameof(WithToken))]
+    public async Task A_crowd_is_answered(string name)
+    {
+        var operation = Described[name];
+        var line = Line(operation)!;
+        var things = await Things(operation);
+        async Task<int[]> All(HttpClient caller) =>
+            [.. (await Task.WhenAll(Enumerable.Range(0, Crowd).Select(_ => Ask(operation, caller, operation.Request(things, line.Query, line.Body))))).Select(a => a.Status)];
+
+        if (line.Stranger is { } stranger)
+            (await All(stranger)).Should().AllBeEquivalentTo(line.ForStranger, "{0}", operation);
+        if (operation.Method == "get")
+            (await All(line.Party(operation))).Should().OnlyContain(status => status < 500, "{0}", operation);
+    }
+
     /// <summary>Expects this refusal, as a problem of the catalogue, with nothing stored.</summary>
     protected async Task<JsonElement> Refused(Operation operation, HttpClient caller, HttpRequestMessage request, int expected, string? code = null)
     {

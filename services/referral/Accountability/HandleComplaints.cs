@@ -104,13 +104,13 @@ internal sealed class HandleComplaints(
         await using (var looking = await database.OpenConnectionAsync())
             if (await Find(looking, null, no) is not { } known || !Sides(caller!, known).Any())
             {
-                await access.Denied(caller!, step + "-complaint", null, no);
+                await access.Denied(looking, caller!, step + "-complaint", null, no);
                 return new ProblemResult(Problems.NotFound);
             }
             else if (!Sides(caller!, known).Contains(side) || side == ComplaintSide.Accused && !Answering.Contains(caller!.Role)
                 || side == ComplaintSide.Office && await IsInvolved(looking, caller!, known))
             {
-                await access.Denied(caller!, step + "-complaint", known.ReferralId, no);
+                await access.Denied(looking, caller!, step + "-complaint", known.ReferralId, no);
                 return new ProblemResult(Problems.Forbidden);
             }
         return await once.Run<ComplaintView>(key!, async (connection, transaction) =>

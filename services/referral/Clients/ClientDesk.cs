@@ -34,12 +34,12 @@ internal sealed class ClientDesk(NpgsqlDataSource database, AllianceDirectory di
         var owner = OwnerFor(caller);
         if (client is null || client.Institution != (owner ?? caller.Institution))
         {
-            await access.Denied(caller, action, null, id);
+            await access.Denied(connection, caller, action, null, id);
             return (null, new ProblemResult(Problems.NotFound));
         }
         if (owner is null)
         {
-            await access.Denied(caller, action, null, id);
+            await access.Denied(connection, caller, action, null, id);
             return (null, new ProblemResult(Problems.Forbidden));
         }
         return (client, null);

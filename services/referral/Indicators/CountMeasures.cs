@@ -13,7 +13,7 @@ namespace ReferralService.Indicators;
 internal sealed class CountMeasures(NpgsqlDataSource database, IndicatorSettings settings)
 {
     // a report reads on three connections: most of the pool is left to the moves
-    private const int AtOnce = 2;
+    private const int AtOnce = 1;
 
     private readonly SemaphoreSlim _places = new(AtOnce);
 

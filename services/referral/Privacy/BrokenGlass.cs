@@ -142,13 +142,13 @@ internal sealed class BrokenGlassReport(NpgsqlDataSource database, Once once, Pa
             var known = await looking.QuerySingleOrDefaultAsync<Row>(Broken + " and o.id = @id", new { id });
             if (known is null || !known.IsOf(caller!.Institution) && known.Institution != caller.Institution)
             {
-                await access.Denied(caller!, "broken-glass.review", known?.ReferralId, id.ToString());
+                await access.Denied(looking, caller!, "broken-glass.review", known?.ReferralId, id.ToString());
                 return new ProblemResult(Problems.NotFound);
             }
             // nobody judges what they did themselves, nor for an institution that only looked
             if (!Judges.Contains(caller.Role) || !known.IsOf(caller.Institution) || known.Institution == caller.Institution && known.Subject == caller.Subject)
             {
-                await access.Denied(caller, "broken-glass.review", known.ReferralId, id.ToString());
+                await access.Denied(looking, caller, "broken-glass.review", known.ReferralId, id.ToString());
                 return new ProblemResult(Problems.Forbidden);
             }
         }

@@ -83,8 +83,12 @@ internal sealed class Access(NpgsqlDataSource database, AllianceDirectory direct
     public async Task Denied(Caller caller, string action, Guid? referralId, string target)
     {
         await using var connection = await database.OpenConnectionAsync();
-        await AuditTrail.Write(connection, clock.GetUtcNow(), caller, action, denied: true, referralId, target);
+        await Denied(connection, caller, action, referralId, target);
     }
+
+    /// <summary>As the other one, for whoever has a connection: a crowd that held one each would wait for further ones for ever.</summary>
+    public Task Denied(NpgsqlConnection connection, Caller caller, string action, Guid? referralId, string target) =>
+        AuditTrail.Write(connection, clock.GetUtcNow(), caller, action, denied: true, referralId, target);
 
     /// <summary>A reading of patient data leaves a row before the data leaves.</summary>
     public async Task Read(Caller caller, string action, Guid referralId)

@@ -34,7 +34,7 @@ internal static class ListBookings
             limit @Most
             """, new { id = Guid.TryParse(referral, out var id) ? id : (Guid?)null, referral, caller.Institution, Most });
         if (bookings.Count == 0)
-            return await Roles.NoParty(database, clock, caller, "booking.list", referral!);
+            return await Roles.NoParty(connection, clock, caller, "booking.list", referral!);
         if (!Roles.Staff.Contains(caller.Role))
             return new ProblemResult(Problems.Forbidden);
         await Auditing.Write(connection, clock.GetUtcNow(), caller, "booking.list", denied: false, [bookings[0].ReferralId.ToString()]);

@@ -22,7 +22,7 @@ internal static class LockBooking
     {
         await using var connection = await database.OpenConnectionAsync();
         if (await Read(connection, id, "") is not var (need, booking) || caller.Institution != booking.Institution && caller.Institution != need.Sender)
-            return (null, await Roles.NoParty(database, clock, caller, action, id.ToString()));
+            return (null, await Roles.NoParty(connection, clock, caller, action, id.ToString()));
         return Roles.Staff.Contains(caller.Role) ? (booking, null) : (null, new ProblemResult(Problems.Forbidden));
     }
 

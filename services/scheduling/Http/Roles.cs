@@ -17,6 +17,12 @@ internal static class Roles
     public static async Task<IResult> NoParty(NpgsqlDataSource database, TimeProvider clock, Caller caller, string action, string target)
     {
         await using var connection = await database.OpenConnectionAsync();
+        return await NoParty(connection, clock, caller, action, target);
+    }
+
+    /// <summary>As the other one, for whoever has a connection: a crowd that held one each would wait for further ones for ever.</summary>
+    public static async Task<IResult> NoParty(NpgsqlConnection connection, TimeProvider clock, Caller caller, string action, string target)
+    {
         await Auditing.Write(connection, clock.GetUtcNow(), caller, action, denied: true, [target]);
         return new ProblemResult(Problems.NotFound);
     }

@@ -104,7 +104,7 @@ internal static class ChangeSlot
     {
         await using (var connection = await database.OpenConnectionAsync(http.RequestAborted))
             if (await connection.QuerySingleOrDefaultAsync<Standing>(Find, new { id }) is not { } seen || seen.Institution != caller.Institution)
-                return await Roles.NoParty(database, clock, caller, action, id.ToString());
+                return await Roles.NoParty(connection, clock, caller, action, id.ToString());
         if (!Roles.Publish.Contains(caller.Role))
             return new ProblemResult(Problems.Forbidden);
         return await commands.Run(key, async change =>

@@ -59,9 +59,10 @@ public static class Database
             // every statement of ours carries its own settings, none lives on in the session
             NoResetOnClose = true,
         };
-        // more than the cores keep busy; each costs its start and its statements' plans, which a crowd that opens them pays
+        // as many as the cores keep busy, which wait for the disk now and then; each more costs its start and the plans of its
+        // statements, and a crowd that opens them all pays at once
         if (!text.Contains("Pool Size", StringComparison.OrdinalIgnoreCase))
-            settings.MaxPoolSize = 12;
+            settings.MaxPoolSize = Math.Clamp(4 * Environment.ProcessorCount, 12, 48);
         settings.Options = string.Join(' ', settings.Options, Plans).Trim();
         if (!text.Contains("Timeout", StringComparison.OrdinalIgnoreCase))
         {

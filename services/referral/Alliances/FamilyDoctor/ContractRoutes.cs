@@ -162,14 +162,17 @@ internal sealed class ContractRoutes(SheetIndex sheets, DirectoryDesk desk, Acce
         var (caller, body, key, refused) = await Once.Read<EndContract>(http);
         if (refused is not null)
             return refused;
-        await using var connection = await database.OpenConnectionAsync();
-        var (entry, problem) = await Known(connection, caller!, id, "end-contract");
-        if (entry is null)
-            return new ProblemResult(problem!);
-        if (!sheets.Contracts.Allows(entry, caller!, desk.Alliance, desk.Today))
+        ContractEntry? entry;
+        await using (var connection = await database.OpenConnectionAsync())
         {
-            await access.Denied(caller!, "end-contract", null, id);
-            return new ProblemResult(Problems.Forbidden);
+            (entry, var problem) = await Known(connection, caller!, id, "end-contract");
+            if (entry is null)
+                return new ProblemResult(problem!);
+            if (!sheets.Contracts.Allows(entry, caller!, desk.Alliance, desk.Today))
+            {
+                await access.Denied(connection, caller!, "end-contract", null, id);
+                return new ProblemResult(Problems.Forbidden);
+            }
         }
         if (body!.Until < entry.From)
             return new ProblemResult(Refusals.Rule("/until", "Not before it began.", "不能早于开始日期。"));
@@ -190,7 +193,7 @@ internal sealed class ContractRoutes(SheetIndex sheets, DirectoryDesk desk, Acce
             : caller.Institution == entry.Clinic || caller.Institution == entry.District || caller.Institution == entry.Municipal);
         if (partner && Access.SeesPatients(caller.Role))
             return (entry, null);
-        await access.Denied(caller, action, null, id);
+        await access.Denied(connection, caller, action, null, id);
         return (null, partner ? Problems.Forbidden : Problems.NotFound);
     }
 

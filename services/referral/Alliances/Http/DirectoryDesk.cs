@@ -115,7 +115,8 @@ internal sealed class DirectoryDesk(NpgsqlDataSource database, AllianceDirectory
         // who may not write what stands there may not write over it either
         if (!sheet.Allows(entry, caller, directory.Current, Today) || before is { } known && !sheet.Allows(known.Entry, caller, directory.Current, Today) && caller.Role != Role.Regulator)
         {
-            await access.Denied(caller, "write-" + sheet.Name, null, key);
+            await transaction.RollbackAsync();
+            await access.Denied(connection, caller, "write-" + sheet.Name, null, key);
             return new ProblemResult(Problems.Forbidden);
         }
         try
